@@ -1,0 +1,1 @@
+"""Conditional diffusion decoder that predicts the image, with DDIM sampling."""

@@ -1,0 +1,1 @@
+"""Analysis and synthesis transforms with a mean-scale hyperprior for learned image coding."""

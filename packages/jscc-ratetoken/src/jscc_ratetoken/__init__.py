@@ -1,0 +1,1 @@
+"""Rate-adaptive joint source-channel codec for image tokens, with channels."""

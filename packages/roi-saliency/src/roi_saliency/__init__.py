@@ -1,0 +1,1 @@
+"""Saliency detection and region-of-interest masks for learned image coding."""

@@ -1,0 +1,1 @@
+"""SNR-adaptive feature modulation for joint source-channel coding."""
