@@ -1,0 +1,53 @@
+"""Spend more of the latent on the region of interest, Eqs. (3)-(4)."""
+
+import torch
+from torch import Tensor
+
+
+def scale_mask(latent_mask: Tensor, *, alpha: float = 0.2) -> Tensor:
+    """Turn the latent mask into weights, Eq. (3): W = alpha + (1 - alpha) M_y.
+
+    Source: LRISC Eq. (3), reconstructed. A smaller ``alpha`` leaves more of the bits to the ROI;
+    ``alpha = 1`` switches the ROI off.
+
+    Args:
+        latent_mask: Latent mask of any shape, values in [0, 1].
+        alpha: Weight of the pure background, in [0, 1].
+
+    Returns:
+        Weights in [alpha, 1], of the shape of ``latent_mask``.
+
+    Raises:
+        ValueError: ``alpha`` is outside [0, 1].
+    """
+    if not 0.0 <= alpha <= 1.0:
+        raise ValueError(f"expected alpha in [0, 1], got {alpha}")
+    return alpha + (1.0 - alpha) * latent_mask
+
+
+def weight_latent(y: Tensor, weights: Tensor, *, protected: int = 64) -> Tensor:
+    """Scale all but the first channels by the weights, Eq. (4): y_w = [y[:64], W * y[64:]].
+
+    Source: LRISC Eq. (4).
+
+    Args:
+        y: Latent (B, C, h, w).
+        weights: Weights (B, 1, h, w), as ``scale_mask`` gives them.
+        protected: Number of leading channels left as they are, in [0, C].
+
+    Returns:
+        Weighted latent (B, C, h, w).
+
+    Raises:
+        ValueError: The shapes do not fit, or ``protected`` is outside [0, C].
+    """
+    if y.ndim != 4:
+        raise ValueError(f"expected y of shape (B, C, h, w), got {tuple(y.shape)}")
+    batch, channels, height, width = y.shape
+    if weights.shape != (batch, 1, height, width):
+        raise ValueError(
+            f"expected weights of shape {(batch, 1, height, width)}, got {tuple(weights.shape)}"
+        )
+    if not 0 <= protected <= channels:
+        raise ValueError(f"expected protected in [0, {channels}], got {protected}")
+    return torch.cat([y[:, :protected], weights * y[:, protected:]], dim=1)
