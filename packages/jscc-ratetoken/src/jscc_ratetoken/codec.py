@@ -1,0 +1,247 @@
+"""JSCC encoder and decoder, Eq. (7).
+
+    y --whiten--> + rate token --> blocks --> SNR adapter --> head of rate k_i --> s
+    s_hat --LMMSE--> transposed head --> SNR adapter --> + rate token --> blocks --colour--> y_hat
+
+Every learned branch starts at zero, so an untrained pair is the optimal linear link: components of
+standard deviation `scale` are sent with amplitude `scale^(1/2)` and estimated by LMMSE.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from jscc_ratetoken.heads import InverseRateHeads, RateHeads
+from jscc_ratetoken.rate import active_mask, check_levels
+from jscc_ratetoken.tokens import RateToken
+from jscc_ratetoken.windows import WindowBlock
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Sizes of the codec; encoder and decoder share them.
+
+    Attributes:
+        latent_channels: C, channels of the latent y.
+        depth: transformer blocks on each side.
+        heads: attention heads of a block.
+        mlp_ratio: hidden width of a block's MLP over C.
+        window: side of the attention windows in tokens, even.
+        levels: real numbers per token that may be sent, even and rising; 0 sends nothing.
+    """
+
+    latent_channels: int = 256
+    depth: int = 4
+    heads: int = 8
+    mlp_ratio: float = 4.0
+    window: int = 8
+    levels: tuple[int, ...] = tuple(range(16, 257, 16))
+
+    def __post_init__(self) -> None:
+        check_levels(self.levels)
+        if self.levels[-1] > self.latent_channels:
+            raise ValueError(
+                f"expected levels up to latent_channels {self.latent_channels}, got {self.levels}"
+            )
+        if self.heads < 1 or self.latent_channels % self.heads:
+            raise ValueError(
+                f"expected heads that divide {self.latent_channels} channels, got {self.heads}"
+            )
+        if self.window < 2 or self.window % 2:
+            raise ValueError(f"expected an even window of at least 2, got {self.window}")
+        if self.depth < 0 or self.mlp_ratio <= 0:
+            raise ValueError(
+                f"expected depth >= 0 and mlp_ratio > 0, got {self.depth} and {self.mlp_ratio}"
+            )
+
+
+def whiten(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Scale to the least-squares amplitudes of an analog link, `u = (y - mean) / sqrt(scale)`.
+
+    `u` has standard deviation `scale^(1/2)`, that is `variance^(1/4)`. Reconstructed from the
+    closed-form link; KLT components scaled by `variance^(-1/4)`.
+    """
+    return (y - mean) * scale.rsqrt()
+
+
+def color(u: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Undo `whiten`, `y = mean + sqrt(scale) * u`."""
+    return mean + scale.sqrt() * u
+
+
+def lmmse_weight(scale: Tensor, *, snr_db: Tensor, gain: Tensor) -> Tensor:
+    """Weigh the received `s_hat / gain` as linear minimum mean square error does.
+
+    `u` has variance `scale`; unit-power channel noise split over two real numbers leaves
+    `N = 10^(-snr_db / 10) / (2 gain^2)` on each, so the weight is `scale / (scale + N)`.
+
+    Args:
+        scale: (B, N, v), positive.
+        snr_db: (B,).
+        gain: amplitude that the sender put on the stream, (B,).
+    """
+    noise = 10 ** (-snr_db / 10) / (2 * gain**2)  # (B,)
+    return scale / (scale + noise[:, None, None])
+
+
+class SNRIdentity(nn.Module):
+    """The adapter that is used when none is given: the features, whatever the SNR."""
+
+    def forward(self, features: Tensor, snr_db: Tensor) -> Tensor:
+        """Return the features (B, N, C) as they are."""
+        return features
+
+
+class TokenTransformer(nn.Module):
+    """Rate token and scale join the tokens, then window blocks; starts as the identity."""
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        width = config.latent_channels
+        self.rate_token = RateToken(len(config.levels), width)
+        self.scale_features = nn.Linear(width, width)
+        nn.init.zeros_(self.scale_features.weight)
+        nn.init.zeros_(self.scale_features.bias)
+        self.blocks = nn.ModuleList(
+            WindowBlock(
+                width,
+                heads=config.heads,
+                mlp_ratio=config.mlp_ratio,
+                window=config.window,
+                shift=i % 2 * config.window // 2,
+            )
+            for i in range(config.depth)
+        )
+
+    def forward(self, tokens: Tensor, rate_index: Tensor, scale: Tensor) -> Tensor:
+        """Map tokens (B, N, C) to the same shape; rate_index (B, h, w), scale (B, N, C)."""
+        height, width = rate_index.shape[1:]
+        tokens = self.rate_token(tokens, rate_index.flatten(1))
+        tokens = tokens + self.scale_features(scale.log())
+        grid = rearrange(tokens, "b (h w) c -> b h w c", h=height, w=width)
+        for block in self.blocks:
+            grid = block(grid)
+        return grid.flatten(1, 2)
+
+
+class JSCCEncoder(nn.Module):
+    """Map the latent to the numbers to send, Eq. (7) `s = f_e(y_w, k)`.
+
+    Args:
+        config: sizes, the same as the decoder's.
+        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; none leaves them.
+    """
+
+    def __init__(self, config: CodecConfig, *, snr_adapter: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.transformer = TokenTransformer(config)
+        self.snr_adapter = SNRIdentity() if snr_adapter is None else snr_adapter
+        self.heads = RateHeads(config.latent_channels, config.levels)
+
+    def forward(
+        self,
+        y: Tensor,
+        rate_index: Tensor,
+        snr_db: Tensor,
+        *,
+        mean: Tensor | None = None,
+        scale: Tensor | None = None,
+    ) -> Tensor:
+        """Encode a batch of latents. The result is not power-normalised.
+
+        Args:
+            y: latent, (B, C, h, w).
+            rate_index: indices into the levels, (B, h, w).
+            snr_db: channel SNR in dB, (B,).
+            mean: of each element as the receiver knows it, (B, C, h, w); none means 0.
+            scale: standard deviation of each element, positive; none means 1.
+
+        Returns:
+            Stream of real numbers, (B, N, v_max), zero beyond each token's rate.
+        """
+        channels = self.config.latent_channels
+        if y.ndim != 4 or y.shape[1] != channels:
+            raise ValueError(f"expected y (B, {channels}, h, w), got {tuple(y.shape)}")
+        check_grid(rate_index, snr_db, batch=y.shape[0], grid=y.shape[2:])
+        mean = torch.zeros_like(y) if mean is None else mean
+        scale = torch.ones_like(y) if scale is None else scale
+        tokens = to_tokens(whiten(y, mean, scale))  # (B, C, h, w) -> (B, N, C)
+        tokens = self.transformer(tokens, rate_index, to_tokens(scale))
+        tokens = self.snr_adapter(tokens, snr_db)
+        return self.heads(tokens, rate_index.flatten(1))  # (B, N, C) -> (B, N, v_max)
+
+
+class JSCCDecoder(nn.Module):
+    """Estimate the latent from the received numbers, `y_hat = f_d(s_hat, k)`; mirrors the encoder.
+
+    Args:
+        config: sizes, the same as the encoder's.
+        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; none leaves them.
+    """
+
+    def __init__(self, config: CodecConfig, *, snr_adapter: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.heads = InverseRateHeads(config.latent_channels, config.levels)
+        self.snr_adapter = SNRIdentity() if snr_adapter is None else snr_adapter
+        self.transformer = TokenTransformer(config)
+
+    def forward(
+        self,
+        s_hat: Tensor,
+        rate_index: Tensor,
+        snr_db: Tensor,
+        *,
+        gain: Tensor,
+        mean: Tensor | None = None,
+        scale: Tensor | None = None,
+    ) -> Tensor:
+        """Decode a batch of received streams.
+
+        Args:
+            s_hat: received real numbers, (B, N, v_max); nothing beyond a token's rate is read.
+            rate_index: indices into the levels, (B, h, w).
+            snr_db: channel SNR in dB, (B,).
+            gain: amplitude that the sender put on the encoder's stream, (B,).
+            mean: as given to the encoder, (B, C, h, w).
+            scale: as given to the encoder, (B, C, h, w).
+
+        Returns:
+            Estimated latent, (B, C, h, w). Untrained, it is the LMMSE estimate.
+        """
+        batch, (height, width) = s_hat.shape[0], rate_index.shape[-2:]
+        levels, channels = self.config.levels, self.config.latent_channels
+        check_grid(rate_index, snr_db, batch=batch, grid=(height, width))
+        if s_hat.shape != (batch, height * width, levels[-1]) or gain.shape != (batch,):
+            raise ValueError(
+                f"expected s_hat ({batch}, {height * width}, {levels[-1]}) and gain ({batch},), "
+                f"got {tuple(s_hat.shape)} and {tuple(gain.shape)}"
+            )
+        grid = (batch, channels, height, width)
+        mean = s_hat.new_zeros(grid) if mean is None else mean
+        scale = s_hat.new_ones(grid) if scale is None else scale
+        weight = lmmse_weight(to_tokens(scale)[..., : levels[-1]], snr_db=snr_db, gain=gain)
+        received = weight * s_hat / gain[:, None, None]
+        received = received.where(active_mask(rate_index, levels=levels), 0)
+        tokens = self.heads(received, rate_index.flatten(1))  # (B, N, v_max) -> (B, N, C)
+        tokens = self.snr_adapter(tokens, snr_db)
+        tokens = self.transformer(tokens, rate_index, to_tokens(scale))
+        u_hat = rearrange(tokens, "b (h w) c -> b c h w", h=height, w=width)
+        return color(u_hat, mean, scale)
+
+
+def to_tokens(latent: Tensor) -> Tensor:
+    """Flatten the grid, (B, C, h, w) -> (B, N, C)."""
+    return rearrange(latent, "b c h w -> b (h w) c")
+
+
+def check_grid(rate_index: Tensor, snr_db: Tensor, *, batch: int, grid: tuple[int, ...]) -> None:
+    """Raise ValueError unless rate_index is (B, h, w) and snr_db is (B,)."""
+    if rate_index.shape != (batch, *grid) or snr_db.shape != (batch,):
+        raise ValueError(
+            f"expected rate_index {(batch, *grid)} and snr_db ({batch},), "
+            f"got {tuple(rate_index.shape)} and {tuple(snr_db.shape)}"
+        )
