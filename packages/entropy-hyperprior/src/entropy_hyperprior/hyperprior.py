@@ -1,0 +1,274 @@
+"""The mean-scale hyperprior: what the latent is expected to be, and what it would cost.
+
+y --h_a--> z --round--> z_hat --h_s--> mean, scale --Eq. (5)--> bits of y
+                |
+                +--> bytes, the only thing of all this that is sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from compressai.entropy_models import EntropyBottleneck
+from torch import Tensor, nn
+
+from entropy_hyperprior import rans
+from entropy_hyperprior.likelihood import (
+    LIKELIHOOD_BOUND,
+    SCALE_BOUND,
+    bits,
+    gaussian_uniform_likelihood,
+    lower_bound,
+)
+from entropy_hyperprior.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
+
+Z_LIMIT = 2.0**15  # CompressAI's coder hangs on integers near 2^30; z stays far below
+LOG_RATIO_LIMIT = 7.0  # scale stays within e^7 of channel_scale: 70 down to 0.11 fits
+TABLES = ("_offset", "_quantized_cdf", "_cdf_length")  # CompressAI's buffers, sized by update()
+
+
+@dataclass(frozen=True)
+class HyperpriorConfig:
+    """Sizes of the hyperprior.
+
+    Args:
+        latent_channels: channels C of y.
+        hyper_channels: channels of z and of the layers of h_a and h_s, at least 4.
+        initial_spread: width of z's prior at the start; at 0.1 an element of z that
+            rounds to zero costs about 0.02 bits.
+    """
+
+    latent_channels: int = 256
+    hyper_channels: int = 192
+    initial_spread: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.latent_channels < 1:
+            raise ValueError(f"expected latent_channels >= 1, got {self.latent_channels}")
+        if self.hyper_channels < 4:  # CompressAI's coder needs room for its closing words
+            raise ValueError(f"expected hyper_channels >= 4, got {self.hyper_channels}")
+        if not self.initial_spread > 0:
+            raise ValueError(f"expected initial_spread > 0, got {self.initial_spread}")
+
+
+@dataclass(frozen=True)
+class LatentPrior:
+    """What the receiver knows of y before it arrives: mean and scale, each (B, C, h, w)."""
+
+    mean: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
+class HyperpriorOutput:
+    """What the hyperprior says of a batch of latents.
+
+    Args:
+        y_tilde: (B, C, h, w), y with uniform noise in training, y itself otherwise.
+        mean: (B, C, h, w).
+        scale: (B, C, h, w), at least 0.11.
+        z_hat: (B, hyper_channels, ceil(h/4), ceil(w/4)).
+        token_bits: (B, h, w), bits of y summed over its channels.
+        side_bits: (B,), bits of z.
+    """
+
+    y_tilde: Tensor
+    mean: Tensor
+    scale: Tensor
+    z_hat: Tensor
+    token_bits: Tensor
+    side_bits: Tensor
+
+
+class Hyperprior(nn.Module):
+    """Mean-scale hyperprior with real bytes for z.
+
+    At the start ``mean = 0`` and ``scale = channel_scale``, whatever z is: the model is a
+    Gaussian of fixed variance per channel. In evaluation every image passes alone, so
+    that neither its prior nor its bytes depend on its neighbours in the batch.
+
+    Source: LRISC Eq. (5); Minnen et al. 2018, "Joint autoregressive and hierarchical
+    priors", without its autoregressive part.
+    """
+
+    channel_scale: Tensor
+
+    def __init__(self, config: HyperpriorConfig) -> None:
+        super().__init__()
+        self.config = config
+        sizes = {
+            "latent_channels": config.latent_channels,
+            "hyper_channels": config.hyper_channels,
+        }
+        self.h_a = HyperAnalysis(**sizes)
+        self.h_s = HyperSynthesis(**sizes)
+        self.bottleneck = _narrow_bottleneck(
+            channels=config.hyper_channels, spread=config.initial_spread
+        )
+        self.register_buffer("channel_scale", torch.ones(config.latent_channels))
+
+    def forward(self, y: Tensor, *, generator: torch.Generator | None = None) -> HyperpriorOutput:
+        """Estimate the bits of y, and of the z that this takes, Eq. (5).
+
+        Args:
+            y: (B, C, h, w).
+            generator: source of the uniform noise in training.
+
+        Raises:
+            ValueError: when y is not (B, C, h, w).
+        """
+        # Likelihoods need float32, under autocast too.
+        with torch.autocast(y.device.type, enabled=False):
+            y = self._checked(y)
+            z = self._analyse(y)
+            z_tilde = add_noise(z, generator=generator) if self.training else self._round(z)
+            mean, scale = self._prior(z_tilde, latent_size=(y.shape[2], y.shape[3]))
+            y_tilde = add_noise(y, generator=generator) if self.training else y
+            y_bits = bits(gaussian_uniform_likelihood(y_tilde, mean, scale))
+            z_bits = bits(self._side_likelihood(z_tilde))
+            return HyperpriorOutput(
+                y_tilde=y_tilde,
+                mean=mean,
+                scale=scale,
+                z_hat=z_tilde,
+                token_bits=y_bits.sum(dim=1),  # (B, C, h, w) -> (B, h, w)
+                side_bits=z_bits.sum(dim=(1, 2, 3)),
+            )
+
+    @torch.no_grad()
+    def compress(self, y: Tensor) -> list[bytes]:
+        """Entropy code z of each latent: (B, C, h, w) -> B strings.
+
+        Raises:
+            ValueError: when y has another shape or holds values that are not finite.
+            RuntimeError: before `update`.
+        """
+        self._check_tables()
+        y = self._checked(y)
+        if not y.isfinite().all():
+            raise ValueError("expected finite latents, got inf or nan")
+        with torch.autocast(y.device.type, enabled=False):
+            z = torch.cat([self._analyse(image) for image in y.split(1)])
+        return self.bottleneck.compress(z)
+
+    @torch.no_grad()
+    def decompress(self, strings: Sequence[bytes], *, latent_size: tuple[int, int]) -> LatentPrior:
+        """Rebuild the prior from the strings alone, as evaluation saw it, bit for bit.
+
+        Args:
+            strings: from `compress`, one per image.
+            latent_size: (h, w) of the latents.
+
+        Raises:
+            ValueError: when a string is damaged or of another size.
+            RuntimeError: before `update`.
+        """
+        self._check_tables()
+        if min(latent_size) < 1:
+            raise ValueError(f"expected latent_size of at least (1, 1), got {latent_size}")
+        with torch.autocast(self.channel_scale.device.type, enabled=False):
+            priors = [
+                self._prior(self._decode(string, latent_size=latent_size), latent_size=latent_size)
+                for string in strings
+            ]
+        means, scales = zip(*priors, strict=True)
+        return LatentPrior(mean=torch.cat(means), scale=torch.cat(scales))
+
+    def update(self) -> None:
+        """Build the coder's tables from the learned prior of z; call before saving."""
+        self.bottleneck.update(force=True, update_quantiles=True)
+
+    def auxiliary_loss(self) -> Tensor:
+        """Distance of the prior's stored quantiles from its true ones, a scalar to minimise."""
+        return self.bottleneck.loss()
+
+    def _checked(self, y: Tensor) -> Tensor:
+        if y.ndim != 4 or y.shape[1] != self.config.latent_channels:
+            raise ValueError(
+                f"expected (B, {self.config.latent_channels}, h, w), got {tuple(y.shape)}"
+            )
+        return y.to(self.channel_scale.dtype)
+
+    def _check_tables(self) -> None:
+        if self.bottleneck.offset.numel() == 0:
+            raise RuntimeError("the tables of the entropy coder are missing: call update() first")
+
+    def _analyse(self, y: Tensor) -> Tensor:
+        normalised = y / self.channel_scale[:, None, None]
+        batches = [normalised] if self.training else normalised.split(1)
+        return torch.cat([self.h_a(batch) for batch in batches]).clamp(-Z_LIMIT, Z_LIMIT)
+
+    def _prior(self, z_hat: Tensor, *, latent_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Mean and scale of y, Eq. (5): ``channel_scale * m`` and ``channel_scale * exp(r)``."""
+        channel_scale = self.channel_scale[:, None, None]
+        batches = [z_hat] if self.training else z_hat.split(1)
+        m, r = (
+            torch.cat(parts)
+            for parts in zip(*(self.h_s(z, latent_size=latent_size) for z in batches), strict=True)
+        )
+        r = LOG_RATIO_LIMIT * torch.tanh(r / LOG_RATIO_LIMIT)
+        return channel_scale * m, lower_bound(channel_scale * r.exp(), SCALE_BOUND)
+
+    def _medians(self) -> Tensor:
+        return self.bottleneck.quantiles[:, :, 1:2].detach()  # (hyper_channels, 1, 1)
+
+    def _round(self, z: Tensor) -> Tensor:
+        return torch.round(z - self._medians()) + self._medians()
+
+    def _side_likelihood(self, z: Tensor) -> Tensor:
+        """Probability of each element of z under CompressAI's factorised prior.
+
+        Not by the bottleneck's `forward`, which draws its noise from the global generator.
+        """
+        batch, channels, *grid = z.shape
+        values = z.transpose(0, 1).reshape(channels, 1, -1)
+        likelihood, _, _ = self.bottleneck._likelihood(values)
+        likelihood = likelihood.reshape(channels, batch, *grid).transpose(0, 1)
+        return lower_bound(likelihood, LIKELIHOOD_BOUND)
+
+    def _decode(self, string: bytes, *, latent_size: tuple[int, int]) -> Tensor:
+        """One string to z_hat (1, hyper_channels, ceil(h/4), ceil(w/4))."""
+        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
+        lengths = self.bottleneck.cdf_length.tolist()
+        tables = self.bottleneck.quantized_cdf.tolist()
+        values = rans.decode(
+            string,
+            cdfs=[table[:length] for table, length in zip(tables, lengths, strict=True)],
+            offsets=self.bottleneck.offset.tolist(),
+            count=rows * columns,
+        )
+        symbols = torch.tensor(values, device=self.channel_scale.device)
+        if symbols.abs().max() > 2 * Z_LIMIT:
+            raise ValueError("damaged string: a value far outside the range of z")
+        return symbols.reshape(1, -1, rows, columns) + self._medians()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # The coder's tables have the size that update() gave them, none before it.
+        for name in TABLES:
+            stored = state_dict.get(f"{prefix}bottleneck.{name}")
+            if stored is not None:
+                buffer = getattr(self.bottleneck, name)
+                setattr(self.bottleneck, name, buffer.new_empty(stored.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _narrow_bottleneck(*, channels: int, spread: float) -> EntropyBottleneck:
+    """Prior of z that starts as a logistic of scale `spread` around zero, and so cheap.
+
+    CompressAI draws the biases at random, which moves the centre by several times a small
+    spread; the last bias takes that back.
+    """
+    bottleneck = EntropyBottleneck(channels, init_scale=spread)
+    with torch.no_grad():
+        zero = torch.zeros(channels, 1, 1)
+        bottleneck.biases[-1].sub_(bottleneck._logits_cumulative(zero, stop_gradient=True))
+    return bottleneck
+
+
+def add_noise(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Add Uniform(-1/2, 1/2), which stands for rounding while gradients must flow."""
+    noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    return x + noise - 0.5

@@ -1,0 +1,95 @@
+"""Read the strings that CompressAI's rANS coder writes, without trusting them.
+
+CompressAI's own decoder reads past the end of a short string. This one stops there, and it
+uses what rANS gives for nothing: a sound string ends exactly where it began, at the
+encoder's first state with no word left.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+PRECISION = 16  # bits of a probability
+NIBBLE = 4  # bits per read of an escaped value
+START = 1 << 31  # the encoder's first state, and the least one between two symbols
+MAX_NIBBLES = 8  # an escaped value is a 32-bit integer
+
+
+class _Reader:
+    """The decoder's state: one 64-bit number, refilled by 32-bit words."""
+
+    def __init__(self, string: bytes) -> None:
+        if len(string) < 8 or len(string) % 4:
+            raise ValueError(
+                f"damaged string: expected 8, 12, 16, ... bytes, got {len(string)} bytes"
+            )
+        words = (string[i : i + 4] for i in range(8, len(string), 4))
+        self.words: Iterator[bytes] = iter(words)
+        self.state = int.from_bytes(string[:8], "little")
+
+    def refill(self) -> None:
+        if self.state < START:
+            word = next(self.words, None)
+            if word is None:
+                raise ValueError("damaged string: it ends before the last symbol")
+            self.state = self.state << 32 | int.from_bytes(word, "little")
+
+    def symbol(self, cdf: Sequence[int]) -> int:
+        position = self.state & ((1 << PRECISION) - 1)
+        symbol = bisect_right(cdf, position) - 1
+        width = cdf[symbol + 1] - cdf[symbol]
+        self.state = width * (self.state >> PRECISION) + position - cdf[symbol]
+        self.refill()
+        return symbol
+
+    def nibble(self) -> int:
+        value = self.state & ((1 << NIBBLE) - 1)
+        self.state >>= NIBBLE
+        self.refill()
+        return value
+
+    def escaped(self) -> int:
+        """An integer outside the table: count of nibbles, nibbles, sign in the last bit."""
+        count = self.nibble()
+        if count > MAX_NIBBLES:
+            raise ValueError(f"damaged string: a value of {count} nibbles, more than 32 bits")
+        raw = sum(self.nibble() << (NIBBLE * j) for j in range(count))
+        return -(raw >> 1) - 1 if raw & 1 else raw >> 1
+
+    def close(self) -> None:
+        if self.state != START or next(self.words, None) is not None:
+            raise ValueError("damaged string: the coder did not return to its first state")
+
+
+def decode(
+    string: bytes, *, cdfs: Sequence[Sequence[int]], offsets: Sequence[int], count: int
+) -> list[list[int]]:
+    """Decode `count` integers for each table in turn.
+
+    Args:
+        string: bytes from ``compressai.ans.RansEncoder.encode_with_indexes``.
+        cdfs: one rising table from 0 to 65536 per channel; its last interval is the escape.
+        offsets: the integer that the first interval of each table stands for.
+        count: integers per channel.
+
+    Returns:
+        One list of `count` integers per table.
+
+    Raises:
+        ValueError: when the string is cut, extended or otherwise not such a string.
+    """
+    reader = _Reader(string)
+    values = []
+    for cdf, offset in zip(cdfs, offsets, strict=True):
+        escape = len(cdf) - 2
+        channel = []
+        for _ in range(count):
+            value = reader.symbol(cdf)
+            if value == escape:
+                value = reader.escaped()
+                value = value + escape if value >= 0 else value
+            channel.append(value + offset)
+        values.append(channel)
+    reader.close()
+    return values

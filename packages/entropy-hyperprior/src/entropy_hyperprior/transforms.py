@@ -1,0 +1,178 @@
+"""The four transforms of the prior codec: g_a, g_s on images, h_a, h_s on latents.
+
+    x --g_a--> y --h_a--> z          every arrow of the upper row is
+    x' <-g_s-- y   (m, r) <--h_s-- z   linear path + branch, branch = 0 at the start
+
+Source: LRISC Sec. III-A.1 (convolutions with ReLU, four stages of stride 2). The linear
+paths are ours: they let the chain start at the optimum of linear algebra.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STRIDE = 16  # pixels of an image per token, each way
+HYPER_STRIDE = 4  # tokens per element of z, each way
+
+
+@dataclass(frozen=True)
+class TransformConfig:
+    """Sizes of g_a and g_s.
+
+    Args:
+        latent_channels: channels C of y.
+        widths: channels of the branch at 1/2, 1/4 and 1/8 of the image.
+    """
+
+    latent_channels: int = 256
+    widths: tuple[int, int, int] = (64, 128, 192)
+
+    def __post_init__(self) -> None:
+        if self.latent_channels < 1:
+            raise ValueError(f"expected latent_channels >= 1, got {self.latent_channels}")
+        if len(self.widths) != 3 or min(self.widths) < 1:
+            raise ValueError(f"expected three widths >= 1, got {self.widths}")
+
+
+def _down(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 5, stride=2, padding=2)
+
+
+def _up(channels_in: int, channels_out: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(channels_in, channels_out, 5, stride=2, padding=2, output_padding=1)
+
+
+def _zeroed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d:
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class AnalysisTransform(nn.Module):
+    """Map the image to the latent, ``y = g_a(x)``.
+
+    Source: LRISC Sec. III-A.1; the linear path is ours.
+    """
+
+    def __init__(self, config: TransformConfig) -> None:
+        super().__init__()
+        w1, w2, w3 = config.widths
+        self.linear = nn.Conv2d(3, config.latent_channels, STRIDE, stride=STRIDE)
+        self.branch = nn.Sequential(
+            _down(3, w1),  # (B, 3, H, W) -> (B, w1, H/2, W/2)
+            nn.ReLU(),
+            _down(w1, w2),
+            nn.ReLU(),
+            _down(w2, w3),
+            nn.ReLU(),
+            _zeroed(_down(w3, config.latent_channels)),  # -> (B, C, h, w)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Analyse images.
+
+        Args:
+            x: (B, 3, H, W) in [0, 1], H and W multiples of 16.
+
+        Returns:
+            y: (B, C, H/16, W/16).
+
+        Raises:
+            ValueError: at another shape.
+        """
+        if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
+            raise ValueError(
+                f"expected (B, 3, H, W) with H and W multiples of {STRIDE}, got {tuple(x.shape)}"
+            )
+        return self.linear(x) + self.branch(x)
+
+
+class SynthesisTransform(nn.Module):
+    """Map the latent back to an image, ``x' = g_s(y)``, not clamped to [0, 1].
+
+    The branch sees ``y / branch_scale``, so that no component drowns the others; the
+    buffer is one until `start_from_pca` sets it.
+
+    Source: LRISC Sec. III-A.1; the linear path is ours.
+    """
+
+    branch_scale: Tensor
+
+    def __init__(self, config: TransformConfig) -> None:
+        super().__init__()
+        w1, w2, w3 = config.widths
+        self.latent_channels = config.latent_channels
+        self.linear = nn.ConvTranspose2d(config.latent_channels, 3, STRIDE, stride=STRIDE)
+        self.branch = nn.Sequential(
+            _up(config.latent_channels, w3),  # (B, C, h, w) -> (B, w3, 2h, 2w)
+            nn.ReLU(),
+            _up(w3, w2),
+            nn.ReLU(),
+            _up(w2, w1),
+            nn.ReLU(),
+            _zeroed(_up(w1, 3)),  # -> (B, 3, H, W)
+        )
+        self.register_buffer("branch_scale", torch.ones(config.latent_channels))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Synthesise images: (B, C, h, w) -> (B, 3, 16 h, 16 w).
+
+        Raises:
+            ValueError: when y is not (B, C, h, w).
+        """
+        if y.ndim != 4 or y.shape[1] != self.latent_channels:
+            raise ValueError(f"expected (B, {self.latent_channels}, h, w), got {tuple(y.shape)}")
+        return self.linear(y) + self.branch(y / self.branch_scale[:, None, None])
+
+
+class HyperAnalysis(nn.Module):
+    """Map the latent to the side information, ``z = h_a(y)``, at a quarter of its grid.
+
+    Source: LRISC Eq. (5).
+    """
+
+    def __init__(self, *, latent_channels: int, hyper_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(latent_channels, hyper_channels, 3, padding=1),
+            nn.ReLU(),
+            _down(hyper_channels, hyper_channels),
+            nn.ReLU(),
+            _down(hyper_channels, hyper_channels),
+        )
+
+    def forward(self, y: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, hyper_channels, ceil(h/4), ceil(w/4)); edges are repeated."""
+        h, w = y.shape[-2:]
+        y = F.pad(y, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE), mode="replicate")
+        return self.layers(y)
+
+
+class HyperSynthesis(nn.Module):
+    """Map z to the two numbers per latent element that shape its prior, ``(m, r) = h_s(z)``.
+
+    The last layer starts at zero: both are zero then, whatever z is.
+
+    Source: LRISC Eq. (5).
+    """
+
+    def __init__(self, *, latent_channels: int, hyper_channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _up(hyper_channels, hyper_channels),
+            nn.ReLU(),
+            _up(hyper_channels, hyper_channels),
+            nn.ReLU(),
+            _zeroed(nn.Conv2d(hyper_channels, 2 * latent_channels, 3, padding=1)),
+        )
+
+    def forward(self, z: Tensor, *, latent_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """(B, hyper_channels, ., .) -> m, r, each (B, C, h, w) with (h, w) = latent_size."""
+        h, w = latent_size
+        m, r = self.layers(z)[..., :h, :w].chunk(2, dim=1)
+        return m, r
