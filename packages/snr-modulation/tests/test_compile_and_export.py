@@ -16,10 +16,9 @@ def adapter() -> SNRAdapter:
     return SNRAdapter(4, hidden=4, detach_input=False).eval()
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 4), (2, 4, 3, 5)])
-def test_one_graph_forward_and_backward(adapter: SNRAdapter, shape: tuple[int, ...]) -> None:
+def test_one_graph_forward_and_backward(adapter: SNRAdapter) -> None:
     compiled = torch.compile(adapter, backend="aot_eager", fullgraph=True)
-    features = torch.randn(shape, requires_grad=True)
+    features = torch.randn(2, 4, 3, 5, requires_grad=True)
     snr_db = torch.tensor([1.0, 9.0])
     out = compiled(features, snr_db)
     torch.testing.assert_close(out, adapter(features, snr_db))
