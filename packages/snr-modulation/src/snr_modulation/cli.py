@@ -1,0 +1,17 @@
+"""The entry point ``snr-modulation``; its command needs the ``check`` extra."""
+
+import sys
+
+from snr_modulation.report import require_extra
+
+
+def main() -> None:
+    """Run the command line, or say in one line what to install."""
+    try:
+        for module in ("typer", "matplotlib", "PIL"):
+            require_extra(module)
+    except ImportError as error:
+        sys.exit(str(error))
+    from snr_modulation.commands import app
+
+    app()

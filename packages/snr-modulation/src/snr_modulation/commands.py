@@ -1,0 +1,116 @@
+"""The command ``snr-modulation check``: tables on the screen, a plot in a file."""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from snr_modulation.link_check import CheckConfig, check
+from snr_modulation.report import format_report, plot_report
+from snr_modulation.synthetic import synthetic_images
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root() -> None:
+    """SNR-adaptive feature modulation: tools."""
+
+
+@app.command("check")
+def check_command(
+    link: Annotated[str, typer.Argument(help="module:name of (images, snr_db) -> images")],
+    images: Annotated[Path | None, typer.Option(help="folder of images; synthetic if none")] = None,
+    count: Annotated[int, typer.Option(min=1, help="how many images")] = 8,
+    size: Annotated[int, typer.Option(min=1, help="side of the centre crop, pixels")] = 128,
+    mismatched: Annotated[
+        str | None, typer.Option(help="module:name of (images, snr_db, estimate_db) -> images")
+    ] = None,
+    plot: Annotated[Path, typer.Option(help="where the plot goes")] = Path("snr_check.png"),
+    per_sample_snr: Annotated[
+        bool, typer.Option("--per-sample-snr", help="pass the SNR as a tensor (B,)")
+    ] = False,
+    repeats: Annotated[int, typer.Option(min=1, help="noise realisations per point")] = 1,
+    seed: Annotated[int, typer.Option(help="of the noise")] = 0,
+) -> None:
+    """Check a link over SNR: falling PSNR, batch leakage, the cost of a wrong SNR.
+
+    Exits with 0 if nothing is wrong, 1 if something is, 2 if it could not be measured.
+    """
+    try:
+        batch = (
+            synthetic_images(count, size=size)
+            if images is None
+            else load_images(images, count=count, size=size)
+        )
+        report = check(
+            load_callable(link),
+            batch,
+            CheckConfig(per_sample_snr=per_sample_snr, repeats=repeats, seed=seed),
+            mismatched=None if mismatched is None else load_callable(mismatched),
+        )
+        plot_report(report).savefig(plot, dpi=120)
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(format_report(report))
+    typer.echo(f"plot: {plot}")
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def load_callable(name: str) -> Any:
+    """Import ``module:name``, with the current folder on the path, as ``python -m`` has it.
+
+    Raises:
+        ValueError: if there is no such module or no such callable in it.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        raise ValueError(f"expected module:name, got {name}")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"expected a module {module_name}: {error}") from error
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        raise ValueError(f"expected a callable {attribute} in {module_name}, got {found!r}")
+    return found
+
+
+def load_images(folder: Path, *, count: int, size: int) -> Tensor:
+    """Load the centre crops of a folder's first images, by name; skip what is no image.
+
+    Returns:
+        (B, 3, size, size) in [0, 1].
+
+    Raises:
+        ValueError: if there is no such folder, no image in it, or one is smaller than the crop.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"expected a folder of images, got {folder}")
+    crops: list[Tensor] = []
+    for path in sorted(folder.iterdir()):
+        if len(crops) == count:
+            break
+        if not path.is_file():
+            continue
+        try:
+            image = Image.open(path).convert("RGB")
+        except UnidentifiedImageError:
+            continue
+        if min(image.size) < size:
+            raise ValueError(f"expected images of at least {size} pixels, got {image.size} {path}")
+        left, top = (image.width - size) // 2, (image.height - size) // 2
+        crop = np.asarray(image.crop((left, top, left + size, top + size)))
+        crops.append(torch.from_numpy(crop.copy()).permute(2, 0, 1) / 255)  # (H, W, 3)
+    if not crops:
+        raise ValueError(f"expected images in {folder}, got none")
+    return torch.stack(crops)
