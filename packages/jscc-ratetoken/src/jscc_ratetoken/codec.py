@@ -9,11 +9,11 @@ standard deviation `scale` are sent with amplitude `scale^(1/2)` and estimated b
 
 from dataclasses import dataclass
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from jscc_ratetoken.heads import InverseRateHeads, RateHeads
+from jscc_ratetoken.prior import color, known_prior, lmmse_weight, to_tokens, whiten
 from jscc_ratetoken.rate import active_mask, check_levels
 from jscc_ratetoken.tokens import RateToken
 from jscc_ratetoken.windows import WindowBlock
@@ -55,35 +55,6 @@ class CodecConfig:
             raise ValueError(
                 f"expected depth >= 0 and mlp_ratio > 0, got {self.depth} and {self.mlp_ratio}"
             )
-
-
-def whiten(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Scale to the least-squares amplitudes of an analog link, `u = (y - mean) / sqrt(scale)`.
-
-    `u` has standard deviation `scale^(1/2)`, that is `variance^(1/4)`. Reconstructed from the
-    closed-form link; KLT components scaled by `variance^(-1/4)`.
-    """
-    return (y - mean) * scale.rsqrt()
-
-
-def color(u: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Undo `whiten`, `y = mean + sqrt(scale) * u`."""
-    return mean + scale.sqrt() * u
-
-
-def lmmse_weight(scale: Tensor, *, snr_db: Tensor, gain: Tensor) -> Tensor:
-    """Weigh the received `s_hat / gain` as linear minimum mean square error does.
-
-    `u` has variance `scale`; unit-power channel noise split over two real numbers leaves
-    `N = 10^(-snr_db / 10) / (2 gain^2)` on each, so the weight is `scale / (scale + N)`.
-
-    Args:
-        scale: (B, N, v), positive.
-        snr_db: (B,).
-        gain: amplitude that the sender put on the stream, (B,).
-    """
-    noise = 10 ** (-snr_db / 10) / (2 * gain**2)  # (B,)
-    return scale / (scale + noise[:, None, None])
 
 
 class SNRIdentity(nn.Module):
@@ -166,8 +137,7 @@ class JSCCEncoder(nn.Module):
         if y.ndim != 4 or y.shape[1] != channels:
             raise ValueError(f"expected y (B, {channels}, h, w), got {tuple(y.shape)}")
         check_grid(rate_index, snr_db, batch=y.shape[0], grid=y.shape[2:])
-        mean = torch.zeros_like(y) if mean is None else mean
-        scale = torch.ones_like(y) if scale is None else scale
+        mean, scale = known_prior(mean, scale, like=y)
         tokens = to_tokens(whiten(y, mean, scale))  # (B, C, h, w) -> (B, N, C)
         tokens = self.transformer(tokens, rate_index, to_tokens(scale))
         tokens = self.snr_adapter(tokens, snr_db)
@@ -220,9 +190,8 @@ class JSCCDecoder(nn.Module):
                 f"expected s_hat ({batch}, {height * width}, {levels[-1]}) and gain ({batch},), "
                 f"got {tuple(s_hat.shape)} and {tuple(gain.shape)}"
             )
-        grid = (batch, channels, height, width)
-        mean = s_hat.new_zeros(grid) if mean is None else mean
-        scale = s_hat.new_ones(grid) if scale is None else scale
+        like = s_hat.new_empty(batch, channels, height, width)
+        mean, scale = known_prior(mean, scale, like=like)
         weight = lmmse_weight(to_tokens(scale)[..., : levels[-1]], snr_db=snr_db, gain=gain)
         received = weight * s_hat / gain[:, None, None]
         received = received.where(active_mask(rate_index, levels=levels), 0)
@@ -231,11 +200,6 @@ class JSCCDecoder(nn.Module):
         tokens = self.transformer(tokens, rate_index, to_tokens(scale))
         u_hat = rearrange(tokens, "b (h w) c -> b c h w", h=height, w=width)
         return color(u_hat, mean, scale)
-
-
-def to_tokens(latent: Tensor) -> Tensor:
-    """Flatten the grid, (B, C, h, w) -> (B, N, C)."""
-    return rearrange(latent, "b c h w -> b (h w) c")
 
 
 def check_grid(rate_index: Tensor, snr_db: Tensor, *, batch: int, grid: tuple[int, ...]) -> None:

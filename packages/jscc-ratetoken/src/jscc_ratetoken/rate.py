@@ -10,8 +10,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-BISECTIONS = 128  # more than the 53 bits of a float64 and the decades around them
-
 
 def check_levels(levels: Sequence[int]) -> None:
     """Raise ValueError unless the levels are even, not negative and strictly rising."""
@@ -48,7 +46,7 @@ def allocate_rate(token_bits: Tensor, *, eta: float | Tensor, levels: Sequence[i
 
 def reals_per_token(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
     """Real numbers `k_i` that each token sends, in the shape of `rate_index`."""
-    return torch.tensor(levels, device=rate_index.device)[rate_index]
+    return torch.tensor(levels, device=rate_index.device)[rate_index.long()]
 
 
 def symbols_per_token(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
@@ -102,9 +100,8 @@ def solve_eta(token_bits: Tensor, *, budget: int, levels: Sequence[int]) -> floa
     low, high = 0.0, 2.0 * levels[-1] / float(positive.min()) if positive.numel() else 1.0
     if total(high) <= budget:
         return high
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
+    middle = (low + high) / 2
+    while low < middle < high:
         low, high = (middle, high) if total(middle) <= budget else (low, middle)
+        middle = (low + high) / 2
     return low
