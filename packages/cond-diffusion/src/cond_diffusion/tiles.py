@@ -1,0 +1,49 @@
+"""Overlapping tiles along one side of an image, blended linearly."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one side: positions `[start, stop)` and their blending weights."""
+
+    start: int
+    stop: int
+    weight: Tensor
+
+
+def tile_starts(length: int, *, size: int, overlap: int) -> list[int]:
+    """First positions of the fewest evenly spread tiles that cover `[0, length)`.
+
+    Neighbours overlap by at least `overlap`; a side no longer than `size` is one tile.
+    """
+    if length <= size:
+        return [0]
+    intervals = -(-(length - size) // (size - overlap))  # rounded up
+    return [index * (length - size) // intervals for index in range(intervals + 1)]
+
+
+def tile_spans(length: int, *, size: int, overlap: int, unit: int = 1) -> list[Span]:
+    """Tiles that cover `[0, length)`, with weights that sum to 1 at every position.
+
+    A tile's weight rises linearly from its edges over `overlap` and is divided by the sum over
+    the tiles, so a picture that all tiles agree on is returned unchanged.
+
+    Args:
+        length, size, overlap: multiples of `unit`, `overlap < size`.
+        unit: the grid that the tiles start on.
+    """
+    size = min(length, size)
+    starts = tile_starts(length // unit, size=size // unit, overlap=overlap // unit)
+    first = unit * torch.tensor(starts)[:, None]
+    position = torch.arange(length)
+    from_edge = torch.minimum(position - first + 1, first + size - position)  # (tiles, length)
+    weights = from_edge.clamp(0, max(overlap, 1)).float()
+    weights = weights / weights.sum(0)
+    return [
+        Span(unit * start, unit * start + size, weight[unit * start : unit * start + size])
+        for start, weight in zip(starts, weights, strict=True)
+    ]
