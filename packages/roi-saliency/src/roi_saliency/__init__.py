@@ -12,6 +12,7 @@ from roi_saliency.gcpa_blocks import (
 from roi_saliency.gcpanet import GCPANet, GCPANetConfig, SaliencyLogits
 from roi_saliency.loss import saliency_loss
 from roi_saliency.mask import SmoothMask, gaussian_kernel, pool_mask
+from roi_saliency.onnx import ONNXDetector
 from roi_saliency.weighting import scale_mask, weight_latent
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GCPANetConfig",
     "GlobalContextFlow",
     "HeadAttention",
+    "ONNXDetector",
     "SaliencyDetector",
     "SaliencyLogits",
     "SelfRefinement",
