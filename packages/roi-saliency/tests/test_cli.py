@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from roi_saliency import BarrierDetector, GCPANet, GCPANetConfig
+from roi_saliency.cli import app
+from roi_saliency.images import load_image
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["masks", *map(str, arguments)])
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for name in ("a.jpg", "b.png", "c.JPEG"):
+        pixels = generator.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "notes.txt").write_text("not a photo")
+    return folder
+
+
+def test_masks_of_a_folder(photos, tmp_path):
+    out = tmp_path / "deep" / "masks"
+    result = run(photos, out)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.png", "c.png"]
+    assert "3 written, 0 already there, 0 skipped" in result.output
+    with Image.open(out / "b.png") as file:
+        mask = np.asarray(file)
+    expected = BarrierDetector()(load_image(photos / "b.png"))[0, 0].numpy() * 255
+    np.testing.assert_allclose(mask, expected, atol=0.51)
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(photos, tmp_path):
+    out = tmp_path / "masks"
+    out.mkdir()
+    (out / "a.png").write_bytes(b"kept as it is")
+    result = run(photos, out)
+    assert "2 written, 1 already there, 0 skipped" in result.output
+    assert (out / "a.png").read_bytes() == b"kept as it is"
+
+
+def test_unreadable_files_are_reported_and_skipped(photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    result = run(photos, tmp_path / "masks")
+    assert result.exit_code == 0
+    assert "skipped: cannot read broken.jpg" in result.output
+    assert "3 written, 0 already there, 1 skipped" in result.output
+    assert not (tmp_path / "masks" / "broken.png").exists()
+
+
+def test_nothing_readable_is_a_failure(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no photo")
+    result = run(tmp_path, tmp_path / "masks")
+    assert result.exit_code == 1
+    assert "no readable photo" in result.output
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("none", "masks", "no folder"),
+        ("empty", "masks", "no photos in"),
+        ("photos", "photos", "name another folder"),
+    ],
+)
+def test_wrong_folders_get_one_line(photos, tmp_path, source, target, message):
+    (tmp_path / "empty").mkdir()
+    result = run(tmp_path / source, tmp_path / target)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_two_photos_of_one_stem_are_refused(photos, tmp_path):
+    (photos / "a.png").write_bytes((photos / "b.png").read_bytes())
+    result = run(photos, tmp_path / "masks")
+    assert result.exit_code == 1
+    assert "a.jpg and a.png would share one mask" in result.output
+
+
+def test_a_saved_network_makes_masks(photos, tmp_path):
+    torch.manual_seed(0)
+    config = GCPANetConfig(backbone="mobilenetv3_small_050", width=4, input_size=32)
+    GCPANet(config).save(tmp_path / "net.safetensors")
+    result = run(
+        photos, tmp_path / "m", "--detector", "gcpanet", "--weights", tmp_path / "net.safetensors"
+    )
+    assert "3 written" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--detector", "onnx"], "onnx needs --weights"),
+        (["--detector", "gcpanet", "--weights", "none"], "none is not a GCPANet file"),
+        (["--weights", "none"], "barrier takes no --weights"),
+    ],
+)
+def test_weights_must_fit_the_detector(photos, tmp_path, options, message):
+    result = run(photos, tmp_path / "masks", *options)
+    assert result.exit_code == 1
+    assert message in result.output

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from roi_saliency.images import load_image, save_mask
+
+
+def test_rgb_by_hand(tmp_path):
+    Image.new("RGB", (5, 2), (255, 51, 0)).save(tmp_path / "a.png")
+    image = load_image(tmp_path / "a.png")
+    assert image.shape == (1, 3, 2, 5)
+    torch.testing.assert_close(image[0, :, 0, 0], torch.tensor([1.0, 0.2, 0.0]))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1"])
+def test_other_modes_become_rgb(tmp_path, mode):
+    Image.new("L", (4, 4), 255).convert(mode).save(tmp_path / "a.png")
+    assert torch.equal(load_image(tmp_path / "a.png"), torch.ones(1, 3, 4, 4))
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    Image.fromarray(np.array([[0, 13107, 65535]], dtype=np.uint16)).save(tmp_path / "a.png")
+    expected = torch.tensor([0.0, 0.2, 1.0]).expand(1, 3, 1, 3)
+    torch.testing.assert_close(load_image(tmp_path / "a.png"), expected)
+
+
+def test_exif_rotation_is_honoured(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (8, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert load_image(tmp_path / "a.jpg").shape == (1, 3, 8, 4)
+
+
+def test_damage_is_one_line(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    for name, content in [
+        ("cut.jpg", whole[: len(whole) // 2]),
+        ("text.png", b"hello"),
+        ("n", b""),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"cannot read {name}: ") as caught:
+            load_image(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_mask_round_trip(tmp_path):
+    mask = torch.tensor([0.0, 0.2, 1.0]).reshape(1, 1, 1, 3)
+    save_mask(mask, tmp_path / "m.png")
+    with Image.open(tmp_path / "m.png") as file:
+        assert file.mode == "L"
+        assert np.asarray(file).tolist() == [[0, 51, 255]]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.png"]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_mask(torch.zeros(1, 1, 2, 2), tmp_path / "m.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_mask_shapes_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"\(1, 1, H, W\), got \(2, 1, 4, 4\)"):
+        save_mask(torch.zeros(2, 1, 4, 4), tmp_path / "m.png")
