@@ -47,6 +47,25 @@ def test_damage_is_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_flipped_bytes_never_raise_anything_else(tmp_path):
+    generator = np.random.default_rng(0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (16, 8), (9, 99, 200)).save(tmp_path / "whole.jpg", exif=exif)
+    whole = np.frombuffer((tmp_path / "whole.jpg").read_bytes(), dtype=np.uint8)
+    refused = 0
+    for _ in range(200):
+        damaged = whole.copy()
+        damaged[generator.integers(0, len(whole), 4)] = generator.integers(0, 256, 4)
+        (tmp_path / "a.jpg").write_bytes(damaged.tobytes())
+        try:
+            assert load_image(tmp_path / "a.jpg").shape[1] == 3
+        except ValueError as error:
+            assert str(error).startswith("cannot read a.jpg: ")  # noqa: PT017
+            refused += 1
+    assert 0 < refused < 200
+
+
 def test_mask_round_trip(tmp_path):
     mask = torch.tensor([0.0, 0.2, 1.0]).reshape(1, 1, 1, 3)
     save_mask(mask, tmp_path / "m.png")

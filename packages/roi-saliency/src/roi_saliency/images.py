@@ -25,7 +25,7 @@ def load_image(path: Path) -> Tensor:
             # Pillow would clip 16 bits to 8 rather than scale them.
             deep = image.mode.startswith("I")
             pixels = np.asarray(image if deep else image.convert("RGB"), dtype=np.float32)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # damaged files make Pillow raise a dozen types, struct.error too
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot read {path.name}: {reason}") from error
     scaled = torch.from_numpy(pixels / (65535 if deep else 255))
