@@ -47,6 +47,7 @@ def test_damage_is_one_line(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged EXIF
 def test_flipped_bytes_never_raise_anything_else(tmp_path):
     generator = np.random.default_rng(0)
     exif = Image.Exif()
