@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor, nn
 
-from entropy_hyperprior import rans
+from entropy_hyperprior.bottleneck import Z_LIMIT, SideBottleneck
 from entropy_hyperprior.likelihood import (
-    LIKELIHOOD_BOUND,
     SCALE_BOUND,
     bits,
     gaussian_uniform_likelihood,
@@ -25,9 +22,7 @@ from entropy_hyperprior.likelihood import (
 )
 from entropy_hyperprior.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
 
-Z_LIMIT = 2.0**15  # CompressAI's coder hangs on integers near 2^30; z stays far below
 LOG_RATIO_LIMIT = 7.0  # scale stays within e^7 of channel_scale: 70 down to 0.11 fits
-TABLES = ("_offset", "_quantized_cdf", "_cdf_length")  # CompressAI's buffers, sized by update()
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,8 @@ class HyperpriorOutput:
         y_tilde: (B, C, h, w), y with uniform noise in training, y itself otherwise.
         mean: (B, C, h, w).
         scale: (B, C, h, w), at least 0.11.
-        z_hat: (B, hyper_channels, ceil(h/4), ceil(w/4)).
+        z_hat: (B, hyper_channels, ceil(h/4), ceil(w/4)), z with noise in training, rounded
+            otherwise.
         token_bits: (B, h, w), bits of y summed over its channels.
         side_bits: (B,), bits of z.
     """
@@ -105,9 +101,7 @@ class Hyperprior(nn.Module):
         }
         self.h_a = HyperAnalysis(**sizes)
         self.h_s = HyperSynthesis(**sizes)
-        self.bottleneck = _narrow_bottleneck(
-            channels=config.hyper_channels, spread=config.initial_spread
-        )
+        self.bottleneck = SideBottleneck(config.hyper_channels, spread=config.initial_spread)
         self.register_buffer("channel_scale", torch.ones(config.latent_channels))
 
     def forward(self, y: Tensor, *, generator: torch.Generator | None = None) -> HyperpriorOutput:
@@ -124,16 +118,20 @@ class Hyperprior(nn.Module):
         with torch.autocast(y.device.type, enabled=False):
             y = self._checked(y)
             z = self._analyse(y)
-            z_tilde = add_noise(z, generator=generator) if self.training else self._round(z)
-            mean, scale = self._prior(z_tilde, latent_size=(y.shape[2], y.shape[3]))
-            y_tilde = add_noise(y, generator=generator) if self.training else y
+            if self.training:
+                z_hat = add_noise(z, generator=generator)
+                y_tilde = add_noise(y, generator=generator)
+            else:
+                z_hat = self.bottleneck.round(z)
+                y_tilde = y
+            mean, scale = self._prior(z_hat, latent_size=(y.shape[2], y.shape[3]))
             y_bits = bits(gaussian_uniform_likelihood(y_tilde, mean, scale))
-            z_bits = bits(self._side_likelihood(z_tilde))
+            z_bits = bits(self.bottleneck.likelihood(z_hat))
             return HyperpriorOutput(
                 y_tilde=y_tilde,
                 mean=mean,
                 scale=scale,
-                z_hat=z_tilde,
+                z_hat=z_hat,
                 token_bits=y_bits.sum(dim=1),  # (B, C, h, w) -> (B, h, w)
                 side_bits=z_bits.sum(dim=(1, 2, 3)),
             )
@@ -167,18 +165,29 @@ class Hyperprior(nn.Module):
             RuntimeError: before `update`.
         """
         self._check_tables()
+        if not strings:
+            raise ValueError("expected at least one string, got none")
         if min(latent_size) < 1:
             raise ValueError(f"expected latent_size of at least (1, 1), got {latent_size}")
+        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
         with torch.autocast(self.channel_scale.device.type, enabled=False):
             priors = [
-                self._prior(self._decode(string, latent_size=latent_size), latent_size=latent_size)
+                self._prior(
+                    self.bottleneck.decode(string, size=(rows, columns)), latent_size=latent_size
+                )
                 for string in strings
             ]
         means, scales = zip(*priors, strict=True)
         return LatentPrior(mean=torch.cat(means), scale=torch.cat(scales))
 
     def update(self) -> None:
-        """Build the coder's tables from the learned prior of z; call before saving."""
+        """Build the coder's tables from the learned prior of z; call before saving.
+
+        Raises:
+            ValueError: when the prior's parameters are not finite.
+        """
+        if not all(parameter.isfinite().all() for parameter in self.bottleneck.parameters()):
+            raise ValueError("expected finite parameters in the prior of z, got inf or nan")
         self.bottleneck.update(force=True, update_quantiles=True)
 
     def auxiliary_loss(self) -> Tensor:
@@ -193,7 +202,7 @@ class Hyperprior(nn.Module):
         return y.to(self.channel_scale.dtype)
 
     def _check_tables(self) -> None:
-        if self.bottleneck.offset.numel() == 0:
+        if not self.bottleneck.has_tables:
             raise RuntimeError("the tables of the entropy coder are missing: call update() first")
 
     def _analyse(self, y: Tensor) -> Tensor:
@@ -205,67 +214,10 @@ class Hyperprior(nn.Module):
         """Mean and scale of y, Eq. (5): ``channel_scale * m`` and ``channel_scale * exp(r)``."""
         channel_scale = self.channel_scale[:, None, None]
         batches = [z_hat] if self.training else z_hat.split(1)
-        m, r = (
-            torch.cat(parts)
-            for parts in zip(*(self.h_s(z, latent_size=latent_size) for z in batches), strict=True)
-        )
+        pairs = [self.h_s(z, latent_size=latent_size) for z in batches]
+        m, r = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         r = LOG_RATIO_LIMIT * torch.tanh(r / LOG_RATIO_LIMIT)
         return channel_scale * m, lower_bound(channel_scale * r.exp(), SCALE_BOUND)
-
-    def _medians(self) -> Tensor:
-        return self.bottleneck.quantiles[:, :, 1:2].detach()  # (hyper_channels, 1, 1)
-
-    def _round(self, z: Tensor) -> Tensor:
-        return torch.round(z - self._medians()) + self._medians()
-
-    def _side_likelihood(self, z: Tensor) -> Tensor:
-        """Probability of each element of z under CompressAI's factorised prior.
-
-        Not by the bottleneck's `forward`, which draws its noise from the global generator.
-        """
-        batch, channels, *grid = z.shape
-        values = z.transpose(0, 1).reshape(channels, 1, -1)
-        likelihood, _, _ = self.bottleneck._likelihood(values)
-        likelihood = likelihood.reshape(channels, batch, *grid).transpose(0, 1)
-        return lower_bound(likelihood, LIKELIHOOD_BOUND)
-
-    def _decode(self, string: bytes, *, latent_size: tuple[int, int]) -> Tensor:
-        """One string to z_hat (1, hyper_channels, ceil(h/4), ceil(w/4))."""
-        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
-        lengths = self.bottleneck.cdf_length.tolist()
-        tables = self.bottleneck.quantized_cdf.tolist()
-        values = rans.decode(
-            string,
-            cdfs=[table[:length] for table, length in zip(tables, lengths, strict=True)],
-            offsets=self.bottleneck.offset.tolist(),
-            count=rows * columns,
-        )
-        symbols = torch.tensor(values, device=self.channel_scale.device)
-        if symbols.abs().max() > 2 * Z_LIMIT:
-            raise ValueError("damaged string: a value far outside the range of z")
-        return symbols.reshape(1, -1, rows, columns) + self._medians()
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # The coder's tables have the size that update() gave them, none before it.
-        for name in TABLES:
-            stored = state_dict.get(f"{prefix}bottleneck.{name}")
-            if stored is not None:
-                buffer = getattr(self.bottleneck, name)
-                setattr(self.bottleneck, name, buffer.new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def _narrow_bottleneck(*, channels: int, spread: float) -> EntropyBottleneck:
-    """Prior of z that starts as a logistic of scale `spread` around zero, and so cheap.
-
-    CompressAI draws the biases at random, which moves the centre by several times a small
-    spread; the last bias takes that back.
-    """
-    bottleneck = EntropyBottleneck(channels, init_scale=spread)
-    with torch.no_grad():
-        zero = torch.zeros(channels, 1, 1)
-        bottleneck.biases[-1].sub_(bottleneck._logits_cumulative(zero, stop_gradient=True))
-    return bottleneck
 
 
 def add_noise(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

@@ -2,7 +2,8 @@
 
 CompressAI's own decoder reads past the end of a short string. This one stops there, and it
 uses what rANS gives for nothing: a sound string ends exactly where it began, at the
-encoder's first state with no word left.
+encoder's first state with no word left. What passes that check is a string the encoder
+could have written, though not surely the one it wrote: a packet still wants a checksum.
 """
 
 from __future__ import annotations
