@@ -168,7 +168,7 @@ def test_a_checkpoint_carries_the_tables() -> None:
     assert copy.deepcopy(fresh).compress(y) == model.compress(y)
 
 
-def test_update_keeps_the_auxiliary_loss_at_its_minimum() -> None:
+def test_update_brings_the_auxiliary_loss_to_its_minimum() -> None:
     model = Hyperprior(CONFIG)
     before = model.auxiliary_loss().item()
     model.update()

@@ -49,6 +49,16 @@ def test_agrees_with_compressais_own_decoder() -> None:
     assert ours[0] + ours[1] == theirs
 
 
+def test_an_integer_has_one_spelling() -> None:
+    # Escape (start 65000 of 65536), one nibble, and that nibble zero: 0 takes no nibble at all.
+    state = 1 << 31
+    for nibble in (0, 1):  # written last to first
+        state = state << 4 | nibble
+    state = ((state // 536) << 16) + state % 536 + 65000
+    with pytest.raises(ValueError, match="leading zero"):
+        rans.decode(state.to_bytes(8, "little"), cdfs=CDFS[1:], offsets=OFFSETS[1:], count=1)
+
+
 @pytest.mark.parametrize("string", [b"", b"\x00" * 4, b"\x00" * 9])
 def test_a_string_of_no_possible_length(string: bytes) -> None:
     with pytest.raises(ValueError, match=f"got {len(string)} bytes"):
@@ -72,9 +82,9 @@ def test_a_flipped_bit_raises_or_makes_another_sound_string() -> None:
             values = rans.decode(bytes(damaged), cdfs=CDFS, offsets=OFFSETS, count=50)
         except ValueError:
             raised += 1
-        else:  # only raw bits of escaped values can change unseen
+        else:  # such as a raw bit of an escaped value: the encoder could have written this
             assert encode(values) == bytes(damaged)
-    assert raised > 0.95 * 8 * len(string)
+    assert raised > 0.9 * 8 * len(string)
 
 
 def test_random_bytes_never_pass() -> None:

@@ -54,8 +54,11 @@ class _Reader:
         """An integer outside the table: count of nibbles, nibbles, sign in the last bit."""
         count = self.nibble()
         if count > MAX_NIBBLES:
-            raise ValueError(f"damaged string: a value of {count} nibbles, more than 32 bits")
-        raw = sum(self.nibble() << (NIBBLE * j) for j in range(count))
+            raise ValueError(f"damaged string: an integer of {count} nibbles, more than 32 bits")
+        nibbles = [self.nibble() for _ in range(count)]
+        if nibbles and nibbles[-1] == 0:
+            raise ValueError("damaged string: an integer with a leading zero")
+        raw = sum(nibble << (NIBBLE * j) for j, nibble in enumerate(nibbles))
         return -(raw >> 1) - 1 if raw & 1 else raw >> 1
 
     def close(self) -> None:
