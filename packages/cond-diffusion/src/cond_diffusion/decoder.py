@@ -213,7 +213,7 @@ class DiffusionDecoder(nn.Module):
                 if noise is not None:
                     x_T = START_DEVIATION * noise[:, :, y, x]
                 image[:, :, y, x] += weight * self._decode_tile(x_T, latent, steps=steps)
-        return image[:, :, :height, :width]
+        return image[:, :, :height, :width].clamp_(0, 1)  # blending rounds past 1
 
     def _spans(self, length: int) -> list[Span]:
         size, overlap = self.config.tile_size, self.config.tile_overlap

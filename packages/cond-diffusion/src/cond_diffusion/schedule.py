@@ -53,5 +53,5 @@ class CosineSchedule(nn.Module):
         if not 1 <= count <= self.steps:
             raise ValueError(f"expected a step count in [1, {self.steps}], got {count}")
         last = self.steps - 1
-        times = torch.linspace(last, 0, count, dtype=torch.float64, device=self.beta.device)
-        return times.round().long()
+        times = torch.linspace(last, 0, count, dtype=torch.float64).round().long()
+        return times.to(self.beta.device)

@@ -1,0 +1,14 @@
+import pytest
+import torch
+
+
+@pytest.fixture
+def awaken():
+    """Give a U-Net's zero head some weights, so that its branch takes part."""
+
+    def run(unet, *, deviation=0.05):
+        generator = torch.Generator().manual_seed(7)
+        with torch.no_grad():
+            unet.head.weight.normal_(std=deviation, generator=generator)
+
+    return run
