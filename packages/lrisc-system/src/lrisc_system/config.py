@@ -1,0 +1,151 @@
+"""The numbers of a model: one frozen dataclass, three presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from dataclasses import dataclass
+from typing import Any
+
+from cond_diffusion import DiffusionConfig, UNetConfig
+from entropy_hyperprior import HyperpriorConfig, TransformConfig
+from jscc_ratetoken import CodecConfig
+
+
+@dataclass(frozen=True)
+class LRISCConfig:
+    """Everything that fixes the shape and the defaults of an LRISC model.
+
+    Args:
+        transform: widths of g_a and g_s.
+        hyperprior: widths of h_a and h_s, Eq. (5).
+        codec: the JSCC codec and its set of rates, Eqs. (6)-(7).
+        diffusion: the conditional diffusion decoder, Eqs. (8)-(11).
+        adapter_hidden: width inside the SNR adaptive modules.
+        protected: leading latent channels that the ROI never scales, Eq. (4).
+        alpha: weight of the background in Eq. (3), in [0, 1]; 1 switches the ROI off.
+        eta: real numbers sent per bit of a token's information, Eq. (6).
+
+    Raises:
+        ValueError: if the parts disagree on the latent channels or a number is out of range.
+    """
+
+    transform: TransformConfig
+    hyperprior: HyperpriorConfig
+    codec: CodecConfig
+    diffusion: DiffusionConfig
+    adapter_hidden: int
+    protected: int = 64
+    alpha: float = 0.2
+    eta: float = 0.2
+
+    def __post_init__(self) -> None:
+        widths = {
+            "transform": self.transform.latent_channels,
+            "hyperprior": self.hyperprior.latent_channels,
+            "codec": self.codec.latent_channels,
+            "diffusion": self.diffusion.unet.latent_channels,
+        }
+        if len(set(widths.values())) != 1:
+            raise ValueError(f"expected one number of latent channels, got {widths}")
+        if not 0 <= self.protected <= self.transform.latent_channels:
+            raise ValueError(
+                f"expected protected in [0, {self.transform.latent_channels}], got {self.protected}"
+            )
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f"expected alpha in [0, 1], got {self.alpha}")
+        if not self.eta > 0:
+            raise ValueError(f"expected eta > 0, got {self.eta}")
+        if self.adapter_hidden < 1:
+            raise ValueError(f"expected adapter_hidden >= 1, got {self.adapter_hidden}")
+
+    def to_json(self) -> str:
+        """Write the config as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> LRISCConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: if the text is no JSON, or its keys are not those of this config.
+        """
+        config = _build(cls, json.loads(text), path="config")
+        assert isinstance(config, LRISCConfig)
+        return config
+
+
+def _build(cls: type, values: Any, *, path: str) -> Any:
+    """Build dataclass `cls`, and those inside it, from plain JSON values."""
+    hints = typing.get_type_hints(cls)
+    if not isinstance(values, dict) or set(values) - set(hints):
+        raise ValueError(f"{path}: expected the keys {sorted(hints)}, got {values!r:.200}")
+    arguments = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(hints[name]):
+            value = _build(typing.cast(type, hints[name]), value, path=f"{path}.{name}")
+        arguments[name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return cls(**arguments)
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+PAPER = LRISCConfig(
+    transform=TransformConfig(latent_channels=256, widths=(128, 128, 192)),
+    hyperprior=HyperpriorConfig(latent_channels=256, hyper_channels=192),
+    codec=CodecConfig(
+        latent_channels=256,
+        depth=4,
+        heads=8,
+        mlp_ratio=4.0,
+        window=8,
+        levels=(0, *range(16, 257, 16)),
+    ),
+    diffusion=DiffusionConfig(unet=UNetConfig(latent_channels=256)),
+    adapter_hidden=384,
+)
+
+SMALL = LRISCConfig(
+    transform=TransformConfig(latent_channels=256, widths=(24, 48, 64)),
+    hyperprior=HyperpriorConfig(latent_channels=256, hyper_channels=48),
+    codec=CodecConfig(
+        latent_channels=256,
+        depth=2,
+        heads=4,
+        mlp_ratio=1.0,
+        window=8,
+        levels=(0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256),
+    ),
+    diffusion=DiffusionConfig(unet=UNetConfig.small(latent_channels=256), start_share=0.75),
+    adapter_hidden=96,
+)
+
+TINY = LRISCConfig(
+    transform=TransformConfig(latent_channels=32, widths=(4, 8, 8)),
+    hyperprior=HyperpriorConfig(latent_channels=32, hyper_channels=8),
+    codec=CodecConfig(
+        latent_channels=32, depth=2, heads=2, mlp_ratio=1.0, window=4, levels=(0, 4, 8, 16, 32)
+    ),
+    diffusion=DiffusionConfig(
+        unet=UNetConfig.tiny(latent_channels=32),
+        tile_size=128,
+        tile_overlap=32,
+    ),
+    adapter_hidden=8,
+    protected=8,
+)
+
+PRESETS = {"paper": PAPER, "small": SMALL, "tiny": TINY}
+
+
+def preset(name: str) -> LRISCConfig:
+    """Look a preset up by name.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"expected a preset of {sorted(PRESETS)}, got {name!r}")
+    return PRESETS[name]
