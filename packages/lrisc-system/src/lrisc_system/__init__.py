@@ -1,1 +1,36 @@
 """Image transmission over noisy links: ROI, rate, SNR adaptation and a diffusion decoder."""
+
+from lrisc_system.checkpoint import SHIPPED, CheckpointError, load_model, save_model
+from lrisc_system.config import PRESETS, LRISCConfig, preset
+from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
+from lrisc_system.images import ImageError, load_image, load_mask, save_image
+from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
+from lrisc_system.packet import Packet, PacketError, read_packet, write_packet
+from lrisc_system.system import LRISC, cross_channel, expected_cbr
+
+__all__ = [
+    "LRISC",
+    "PRESETS",
+    "SHIPPED",
+    "CheckpointError",
+    "ImageDecoder",
+    "ImageError",
+    "LRISCConfig",
+    "Packet",
+    "PacketError",
+    "SynthesisDecoder",
+    "TrainingEstimate",
+    "background_distortion",
+    "cross_channel",
+    "expected_cbr",
+    "load_image",
+    "load_mask",
+    "load_model",
+    "preset",
+    "rate_distortion",
+    "read_packet",
+    "roi_distortion",
+    "save_image",
+    "save_model",
+    "write_packet",
+]

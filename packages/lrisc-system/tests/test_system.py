@@ -1,0 +1,203 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from entropy_hyperprior import HyperpriorOutput
+from jscc_ratetoken import AWGN, Noiseless, active_mask
+from lrisc_system.config import TINY
+from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.packet import Packet, PacketError
+from lrisc_system.system import LRISC, check_snr_db, cross_channel, expected_cbr
+
+
+@pytest.fixture(scope="module")
+def system():
+    torch.manual_seed(0)
+    system = LRISC(TINY)
+    # A trained-like scale: amplitudes of many bins, falling over the channels.
+    system.hyperprior.channel_scale.copy_(8 * 0.9 ** torch.arange(32.0))
+    system.g_a.linear.weight.data.mul_(20)
+    system.hyperprior.update()
+    return system.eval()
+
+
+@pytest.fixture(scope="module")
+def image():
+    return torch.rand(1, 3, 50, 70, generator=torch.Generator().manual_seed(1))
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_expected_cbr_by_hand():
+    prior = HyperpriorOutput(
+        y_tilde=torch.empty(0),
+        mean=torch.empty(0),
+        scale=torch.empty(0),
+        z_hat=torch.empty(0),
+        token_bits=torch.full((1, 2, 2), 100.0),
+        side_bits=torch.tensor([30.0]),
+    )
+    # 0.2 * 400 bits = 80 reals = 40 uses; 30 bits at 1 bit a use (0 dB) = 30 uses
+    cbr = expected_cbr(prior, eta=torch.tensor([0.2]), snr_db=torch.tensor([0.0]), pixels=1024)
+    assert cbr.item() == pytest.approx(70 / (3 * 1024))
+
+
+def test_an_image_crosses_the_link(system, image):
+    received, packet = system.transmit(image, 10.0, eta=0.2, generator=seeded())
+    assert received.shape == image.shape
+    assert 0 <= received.min() <= received.max() <= 1
+    assert packet.symbols.abs().square().mean() <= 1 + 1e-5
+    assert packet.symbols.numel() > 0
+
+
+def test_the_same_seed_gives_the_same_image(system, image):
+    first, again, other = (
+        system.transmit(image, 5.0, eta=0.2, generator=seeded(seed))[0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_the_packet_says_what_the_training_pass_computed(system):
+    """Real streams and the differentiable pass must agree on the latent."""
+    image, saliency = torch.rand(1, 3, 64, 64), torch.rand(1, 1, 64, 64)
+    snr_db, eta = torch.tensor([10.0]), torch.tensor([0.2])
+    with torch.no_grad():
+        sent = system(image, saliency, snr_db, eta, channel=Noiseless())
+    packet = system.send(image, 10.0, eta=0.2, saliency=saliency)
+    plain = LRISC(TINY, decoder=Passthrough())
+    plain.load_state_dict(system.state_dict(), strict=False)
+    y_hat = plain.eval().receive(packet, 10.0)
+    # The gain is one byte in the packet: the noise-free latent differs by that rounding alone.
+    assert torch.allclose(y_hat, sent.y_hat, rtol=0.05, atol=0.05)
+
+
+class Passthrough(torch.nn.Module):
+    def decode(self, y_hat, *, image_size, generator=None, steps=None):
+        return y_hat
+
+    def estimate(self, image, y_hat, *, generator=None):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 33), (64, 16)])
+def test_any_size(system, size):
+    image = torch.rand(1, 3, *size)
+    assert system.transmit(image, 10.0, eta=0.2)[0].shape == image.shape
+
+
+@pytest.mark.parametrize("snr_db", [1.0, 19.0])
+def test_a_bandwidth_is_kept(system, snr_db):
+    busy = torch.linspace(0, 1, 128)  # from a flat left to a noisy right
+    image = 0.5 + busy * (torch.rand(1, 3, 128, 128, generator=seeded()) - 0.5)
+    packet = system.send(image, snr_db, cbr=0.015)
+    assert 0.8 * 0.015 < packet.cbr(snr_db) <= 0.015
+
+
+def test_more_bandwidth_or_a_larger_eta_sends_more(system, image):
+    sizes = [system.send(image, 10.0, eta=eta).symbols.numel() for eta in (0.05, 0.1, 0.2)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_a_bandwidth_too_small_for_the_side_information(system, image):
+    with pytest.raises(ValueError, match="pays for the side information"):
+        system.send(image, 10.0, cbr=0.0001)
+
+
+def test_the_roi_gets_more_symbols(system):
+    generator = seeded()
+    image = torch.rand(1, 3, 64, 128, generator=generator)
+    saliency = torch.zeros(1, 1, 64, 128)
+    saliency[..., :64] = 1
+    with torch.no_grad():
+        source = system.encode(image, saliency)
+        flat = system.encode(image, saliency, alpha=1.0)
+    inside, outside = source.prior.token_bits.split(4, dim=2)
+    assert inside.mean() > 1.2 * outside.mean()
+    inside, outside = flat.prior.token_bits.split(4, dim=2)
+    assert inside.mean() == pytest.approx(outside.mean().item(), rel=0.1)
+
+
+def test_an_image_does_not_depend_on_its_batch_neighbours(system):
+    images, saliency = torch.rand(3, 3, 64, 64), torch.rand(3, 1, 64, 64)
+    images[1] *= 0.1  # a neighbour of another power
+    snr_db, eta = torch.tensor([1.0, 10.0, 19.0]), torch.tensor([0.1, 0.2, 0.3])
+    with torch.no_grad():
+        together = system(images, saliency, snr_db, eta, channel=Noiseless()).y_hat
+        alone = system(images[:1], saliency[:1], snr_db[:1], eta[:1], channel=Noiseless()).y_hat
+    assert torch.allclose(together[:1], alone, atol=1e-4)
+
+
+def test_gradients_reach_every_component(system):
+    system = LRISC(TINY).train()
+    image, saliency = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    sent = system(image, saliency, torch.full((2,), 10.0), torch.full((2,), 0.2), channel=AWGN())
+    estimate = system.decoder.estimate(image, sent.y_hat)
+    ((estimate.image - image).square().mean() + sent.rate.mean()).backward()
+    for name in ("smooth_mask", "g_a", "hyperprior", "jscc_encoder", "jscc_decoder", "decoder"):
+        gradients = [
+            p.grad
+            for p in system.get_submodule(name).parameters()
+            if p.grad is not None and p.numel()
+        ]
+        assert any(gradient.abs().max() > 0 for gradient in gradients), name
+
+
+def test_another_decoder(system, image):
+    other = LRISC(TINY, decoder=SynthesisDecoder(system.decoder.base))
+    other.load_state_dict(system.state_dict(), strict=False)
+    packet = cross_channel(system.send(image, 10.0, eta=0.2), 10.0, generator=seeded())
+    # One step of an untrained diffusion decoder is its base image.
+    assert torch.allclose(
+        other.eval().receive(packet, 10.0), system.receive(packet, 10.0), atol=1e-4
+    )
+
+
+def test_a_packet_of_another_model(system, image):
+    torch.manual_seed(5)
+    other = LRISC(TINY).eval()
+    other.hyperprior.update()
+    with pytest.raises(PacketError, match="another model"):
+        other.receive(system.send(image, 10.0), 10.0)
+
+
+def test_a_packet_that_lacks_symbols(system, image):
+    packet = system.send(image, 10.0)
+    with pytest.raises(PacketError, match="symbols"):
+        system.receive(replace(packet, symbols=packet.symbols[:-1]), 10.0)
+
+
+def test_the_packet_holds_all_that_the_receiver_needs(system, image, tmp_path):
+    packet = Packet.from_bytes(system.send(image, 10.0).to_bytes())
+    assert system.receive(packet, 10.0).shape == image.shape
+
+
+@pytest.mark.parametrize("snr_db", [float("nan"), float("inf"), -50.0, 200.0])
+def test_wrong_snr(system, image, snr_db):
+    with pytest.raises(ValueError, match="expected an SNR"):
+        system.send(image, snr_db)
+    with pytest.raises(ValueError, match="expected an SNR"):
+        check_snr_db(snr_db)
+
+
+def test_wrong_arguments(system, image):
+    with pytest.raises(ValueError, match="one image"):
+        system.send(image[0], 10.0)
+    with pytest.raises(ValueError, match="got both"):
+        system.send(image, 10.0, eta=0.2, cbr=0.02)
+    with pytest.raises(RuntimeError, match="evaluation mode"):
+        LRISC(TINY).send(image, 10.0)
+
+
+def test_nothing_is_sent_beyond_a_tokens_rate(system):
+    image, saliency = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)
+    with torch.no_grad():
+        source = system.encode(image, saliency)
+        rate_index = torch.tensor([[[0, 1, 2, 3]] * 4])
+        symbols, _ = system._modulate(source, rate_index, torch.tensor([10.0]))
+    assert (symbols[~active_mask(rate_index, levels=TINY.codec.levels)] == 0).all()
+    power = symbols.square().sum() / (active_mask(rate_index, levels=TINY.codec.levels).sum() / 2)
+    assert power.item() == pytest.approx(1, abs=1e-4)
