@@ -1,0 +1,173 @@
+"""The stages of training, Algorithm 1 of the paper, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+ADAPTERS = ("jscc_encoder.snr_adapter", "jscc_decoder.snr_adapter")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what moves, under which channel, for how long.
+
+    Args:
+        name: of the stage.
+        trainable: prefixes of the parameters that move.
+        frozen: prefixes among those that do not.
+        clean_share: share of each micro-batch that skips the channel: those images are x_bar of
+            Eq. (14), the others x_hat. 1 trains without a channel.
+        redraw: whether the image decoder takes part; without it the loss is the rate alone.
+        snr_db: range of the SNR drawn for each image, uniformly.
+        eta: range of eta of Eq. (6) drawn for each image, log-uniformly.
+        steps: optimiser steps.
+        learning_rate: at the start of the stage.
+        final_learning_rate: at its end; a half cosine lies between.
+        rate_warmup: steps over which lambda grows from a tenth to its full value.
+        crop: side of the training crops.
+        batch_size: images in a step, over all processes.
+    """
+
+    name: str
+    trainable: tuple[str, ...]
+    frozen: tuple[str, ...] = ()
+    clean_share: float = 0.0
+    redraw: bool = True
+    snr_db: tuple[float, float] = (10.0, 10.0)
+    eta: tuple[float, float] = (0.2, 0.2)
+    steps: int = 1000
+    learning_rate: float = 1e-4
+    final_learning_rate: float = 1e-4
+    rate_warmup: int = 0
+    crop: int = 256
+    batch_size: int = 16
+
+    def parameters(self, system: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield the named parameters that this stage trains."""
+        for name, parameter in system.named_parameters():
+            if name.startswith(self.trainable) and not name.startswith(self.frozen or ("\0",)):
+                yield name, parameter
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a preset is trained: its stages, and the weights of the loss.
+
+    Args:
+        stages: in order.
+        lambda_rate: lambda of Eq. (14), per unit of CBR.
+        lambda_perceptual: lambda_p of Eq. (13).
+        average_decay: of the moving average of the weights, which is what is kept.
+    """
+
+    stages: tuple[Stage, ...]
+    lambda_rate: float = 0.05
+    lambda_perceptual: float = 0.5
+    average_decay: float = 0.999
+
+
+PRIOR_CODEC = ("smooth_mask", "g_a", "hyperprior", "decoder")
+JSCC_CODEC = ("jscc_encoder", "jscc_decoder")
+
+# COCO, 50,000 images: one epoch is 3,125 steps of 16.
+PAPER_STAGES = (
+    Stage(
+        "1-prior-codec",
+        trainable=PRIOR_CODEC,
+        clean_share=1.0,
+        steps=62_500,
+        rate_warmup=6_250,
+    ),
+    Stage("2a-jscc-codec", trainable=JSCC_CODEC, frozen=ADAPTERS, steps=31_250),
+    Stage("2b-snr-adapter", trainable=JSCC_CODEC, snr_db=(0.0, 20.0), steps=31_250),
+    Stage(
+        "3-end-to-end",
+        trainable=("",),
+        clean_share=0.5,
+        snr_db=(0.0, 20.0),
+        eta=(0.1, 0.4),
+        steps=62_500,
+        final_learning_rate=1e-6,
+    ),
+)
+
+SMALL_STAGES = (
+    Stage(
+        "0-hyperprior",
+        trainable=("hyperprior",),
+        clean_share=1.0,
+        redraw=False,
+        steps=1200,
+        learning_rate=2e-3,
+        final_learning_rate=2e-4,
+        crop=128,
+        batch_size=16,
+    ),
+    Stage(
+        "1-prior-codec",
+        trainable=PRIOR_CODEC,
+        clean_share=1.0,
+        steps=600,
+        learning_rate=5e-4,
+        final_learning_rate=3e-4,
+        rate_warmup=200,
+        crop=128,
+        batch_size=8,
+    ),
+    Stage(
+        "2a-jscc-codec",
+        trainable=JSCC_CODEC,
+        frozen=ADAPTERS,
+        steps=150,
+        learning_rate=3e-4,
+        final_learning_rate=3e-4,
+        eta=(0.05, 0.6),
+        crop=128,
+        batch_size=8,
+    ),
+    Stage(
+        "2b-snr-adapter",
+        trainable=JSCC_CODEC,
+        snr_db=(0.0, 20.0),
+        steps=150,
+        learning_rate=3e-4,
+        final_learning_rate=3e-4,
+        eta=(0.05, 0.6),
+        crop=128,
+        batch_size=8,
+    ),
+    Stage(
+        "3-end-to-end",
+        trainable=("",),
+        clean_share=0.125,
+        snr_db=(0.0, 20.0),
+        eta=(0.05, 0.6),
+        steps=3000,
+        learning_rate=3e-4,
+        final_learning_rate=1e-5,
+        crop=128,
+        batch_size=8,
+    ),
+)
+
+TINY_STAGES = tuple(
+    replace(
+        stage,
+        steps=2,
+        learning_rate=1e-3,
+        final_learning_rate=1e-3,
+        rate_warmup=1,
+        crop=64,
+        batch_size=2,
+    )
+    for stage in SMALL_STAGES
+)
+
+RECIPES = {
+    "paper": Recipe(PAPER_STAGES),
+    "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02),
+    "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02),
+}

@@ -1,0 +1,38 @@
+import pytest
+
+from lrisc_system.config import TINY
+from lrisc_system.stages import ADAPTERS, PAPER_STAGES, RECIPES, SMALL_STAGES
+from lrisc_system.system import LRISC
+
+
+@pytest.fixture(scope="module")
+def system():
+    return LRISC(TINY)
+
+
+def trained(stage, system):
+    return {name.split(".")[0] for name, _ in stage.parameters(system)}
+
+
+def test_algorithm_1(system):
+    prior, codec, adapter, whole = PAPER_STAGES
+    assert trained(prior, system) == {"smooth_mask", "g_a", "hyperprior", "decoder"}
+    assert prior.clean_share == 1  # no channel
+    assert trained(codec, system) == {"jscc_encoder", "jscc_decoder"}
+    assert codec.snr_db == (10.0, 10.0)
+    assert not any(name.startswith(ADAPTERS) for name, _ in codec.parameters(system))
+    assert any(name.startswith(ADAPTERS) for name, _ in adapter.parameters(system))
+    assert adapter.snr_db[0] < adapter.snr_db[1]
+    assert len(dict(whole.parameters(system))) == len(dict(system.named_parameters()))
+    assert whole.final_learning_rate < whole.learning_rate
+    assert all(stage.batch_size == 16 and stage.crop == 256 for stage in PAPER_STAGES)
+    assert whole.steps * 16 == 20 * 50_000  # 20 epochs of 50,000 images
+
+
+def test_every_parameter_is_trained_before_the_last_stage(system):
+    names = {name for stage in SMALL_STAGES[:-1] for name, _ in stage.parameters(system)}
+    assert names == {name for name, _ in system.named_parameters()}
+
+
+def test_every_preset_has_a_recipe():
+    assert set(RECIPES) == {"paper", "small", "tiny"}
