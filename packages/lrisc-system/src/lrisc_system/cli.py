@@ -1,0 +1,251 @@
+"""The command line: `lrisc send`, `channel`, `receive`, `transmit`, `demo`, `train`, `evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from torch import Generator, Tensor
+from tyro.conf import Positional, arg
+
+from jscc_ratetoken import AWGN, Channel, RayleighBlock, RayleighFast
+from lrisc_system.checkpoint import SHIPPED, load_model
+from lrisc_system.demo import run_demo
+from lrisc_system.evaluate import EvaluateSettings, evaluate
+from lrisc_system.images import load_image, load_mask, save_image
+from lrisc_system.metrics import evaluate_pair
+from lrisc_system.packet import Packet, read_packet, write_packet
+from lrisc_system.report import Result, metrics_table
+from lrisc_system.system import LRISC, cross_channel
+from lrisc_system.train import Trainer, TrainingError, TrainSettings
+
+USER_ERROR = 2
+console = Console()
+
+
+class Fading(Enum):
+    """What the link does to the symbols besides adding noise."""
+
+    NONE = AWGN()
+    BLOCK = RayleighBlock()
+    FAST = RayleighFast()
+
+
+def send(
+    photo: Positional[Path],
+    packet: Positional[Path],
+    /,
+    *,
+    snr_db: float = 10.0,
+    eta: float | None = None,
+    cbr: float | None = None,
+    alpha: float | None = None,
+    mask: Path | None = None,
+    checkpoint: Path = SHIPPED,
+    preset: str | None = None,
+) -> None:
+    """Encode a photo into a packet of channel symbols.
+
+    Args:
+        photo: image file to send.
+        packet: packet file to write.
+        snr_db: SNR of the channel that the transmitter was told, in dB.
+        eta: real numbers sent per bit of information, Eq. (6); the model's by default.
+        cbr: instead of eta, the bandwidth not to exceed, side information included.
+        alpha: weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.
+        mask: saliency map of the photo; found by the classical detector by default.
+        checkpoint: folder with config.json and model.safetensors; the shipped one by default.
+        preset: refuse a checkpoint of any other preset.
+    """
+    system = load_model(checkpoint, expected_preset=preset)
+    sent = _send(system, photo, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha, mask=mask)[1]
+    write_packet(sent, packet)
+    _describe(sent, snr_db)
+
+
+def channel(
+    sent: Positional[Path],
+    received: Positional[Path],
+    /,
+    *,
+    snr_db: float = 10.0,
+    fading: Fading = Fading.NONE,
+    seed: int = 0,
+) -> None:
+    """Put a packet's symbols through a simulated channel.
+
+    Args:
+        sent: packet file that `lrisc send` wrote.
+        received: packet file to write.
+        snr_db: SNR of the channel in dB.
+        fading: none (AWGN), or Rayleigh fading per image or per symbol, equalised.
+        seed: of the noise.
+    """
+    packet = _cross(read_packet(sent), snr_db, fading.value, seed)
+    write_packet(packet, received)
+
+
+def receive(
+    packet: Positional[Path],
+    image: Positional[Path],
+    /,
+    *,
+    snr_db: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint: Path = SHIPPED,
+    preset: str | None = None,
+) -> None:
+    """Decode a received packet into an image.
+
+    Args:
+        packet: packet file that came out of the channel.
+        image: image file to write; its suffix decides the format.
+        snr_db: SNR in dB; what the packet's receiver noted by default.
+        steps: diffusion steps; the model's by default.
+        seed: of the diffusion's starting noise, if there are several steps.
+        checkpoint: folder with config.json and model.safetensors; the shipped one by default.
+        preset: refuse a checkpoint of any other preset.
+    """
+    received = read_packet(packet)
+    snr_db = received.snr_db if snr_db is None else snr_db
+    if snr_db is None:
+        raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
+    system = load_model(checkpoint, expected_preset=preset)
+    save_image(_receive(system, received, snr_db, steps, seed), image)
+
+
+def transmit(
+    photo: Positional[Path],
+    image: Positional[Path],
+    /,
+    *,
+    snr_db: float = 10.0,
+    eta: float | None = None,
+    cbr: float | None = None,
+    alpha: float | None = None,
+    mask: Path | None = None,
+    fading: Fading = Fading.NONE,
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint: Path = SHIPPED,
+    preset: str | None = None,
+) -> None:
+    """Send a photo over a simulated channel and receive it: the three commands in one.
+
+    Args:
+        photo: image file to send.
+        image: image file to write; its suffix decides the format.
+        snr_db: SNR of the channel in dB.
+        eta: real numbers sent per bit of information, Eq. (6); the model's by default.
+        cbr: instead of eta, the bandwidth not to exceed, side information included.
+        alpha: weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.
+        mask: saliency map of the photo; found by the classical detector by default.
+        fading: none (AWGN), or Rayleigh fading per image or per symbol, equalised.
+        steps: diffusion steps; the model's by default.
+        seed: of the noise.
+        checkpoint: folder with config.json and model.safetensors; the shipped one by default.
+        preset: refuse a checkpoint of any other preset.
+    """
+    system = load_model(checkpoint, expected_preset=preset)
+    source, packet = _send(system, photo, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha, mask=mask)
+    received = _receive(system, _cross(packet, snr_db, fading.value, seed), snr_db, steps, seed)
+    save_image(received, image)
+    metrics = evaluate_pair(source, received)
+    console.print(metrics_table([Result(snr_db, packet.cbr(snr_db), metrics, received)]))
+
+
+def demo(
+    *,
+    out: Path = Path("out"),
+    photo: Path | None = None,
+    cbr: float = 1 / 24,
+    checkpoint: Path = SHIPPED,
+) -> None:
+    """Send a photo at 1, 10 and 19 dB and draw what arrives beside the source.
+
+    Args:
+        out: folder for the pictures.
+        photo: image file to send; a photo that ships with the project by default.
+        cbr: bandwidth not to exceed, side information included.
+        checkpoint: folder with config.json and model.safetensors; the shipped one by default.
+    """
+    run_demo(load_model(checkpoint), out=out, photo=photo, cbr=cbr, console=console)
+
+
+def train(settings: Annotated[TrainSettings, arg(name="")], /) -> None:
+    """Train a model from scratch in one process, by the stages of Algorithm 1."""
+    Trainer(settings).run()
+
+
+def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")], /) -> None:
+    """Measure a model on a folder of images over SNRs and bandwidths."""
+    evaluate(settings, console=console)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "send": send,
+    "channel": channel,
+    "receive": receive,
+    "transmit": transmit,
+    "demo": demo,
+    "train": train,
+    "evaluate": run_evaluate,
+}
+
+
+def _send(
+    system: LRISC,
+    photo: Path,
+    *,
+    snr_db: float,
+    eta: float | None,
+    cbr: float | None,
+    alpha: float | None,
+    mask: Path | None,
+) -> tuple[Tensor, Packet]:
+    """Load a photo and its saliency and send it: the image (1, 3, H, W) and its packet."""
+    image = load_image(photo)
+    saliency = None if mask is None else load_mask(mask, (image.shape[-2], image.shape[-1]))
+    packet = system.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
+    return image, packet
+
+
+def _cross(packet: Packet, snr_db: float, channel: Channel, seed: int) -> Packet:
+    generator = Generator().manual_seed(seed)
+    return replace(
+        cross_channel(packet, snr_db, channel=channel, generator=generator), snr_db=snr_db
+    )
+
+
+def _receive(system: LRISC, packet: Packet, snr_db: float, steps: int | None, seed: int) -> Tensor:
+    return system.receive(packet, snr_db, generator=Generator().manual_seed(seed), steps=steps)
+
+
+def _describe(packet: Packet, snr_db: float) -> None:
+    height, width = packet.image_size
+    console.print(
+        f"{width} x {height}: {len(packet.symbols)} symbols and {packet.side_bits} bits of side "
+        f"information, CBR {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
+    )
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one line and exit code 2."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="lrisc", description=__doc__)
+    except (ValueError, OSError, TrainingError) as error:
+        print(f"lrisc: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
