@@ -59,12 +59,12 @@ def test_gradient_of_normalisation():
     assert torch.autograd.gradcheck(lambda x: normalize_power(x, mask), s)
 
 
-def test_a_byte_names_gains_that_never_exceed_the_power():
+def test_a_byte_names_the_nearest_gain():
     gain = torch.logspace(-3, 1.5, 5000)
     code, coarse = quantize_gain(gain)
     assert 0 <= code.min() <= code.max() <= 255
-    assert torch.all(coarse <= gain)
-    assert torch.all(20 * torch.log10(gain / coarse) < 0.3751)  # one step of the table, in dB
+    # Half a step of the table, in dB
+    assert torch.all((20 * torch.log10(gain / coarse)).abs() < 0.1876)
     assert torch.equal(dequantize_gain(code.to(torch.uint8)), coarse)
 
 
@@ -81,10 +81,10 @@ def test_table_by_hand():
     )
 
 
-def test_a_very_large_gain_is_cut():
-    code, gain = quantize_gain(torch.tensor([1e6]))
-    assert code.tolist() == [255]
-    assert gain < 40
+def test_extreme_gains_are_cut():
+    code, gain = quantize_gain(torch.tensor([1e-6, 1e6]))
+    assert code.tolist() == [0, 255]
+    assert torch.equal(gain, gain_table()[[0, 255]])
 
 
 def test_errors_say_what_was_expected():
@@ -92,6 +92,6 @@ def test_errors_say_what_was_expected():
         to_complex(torch.ones(2, 3))
     with pytest.raises(ValueError, match=r"got \(1, 2, 4\) and \(1, 2, 3\)"):
         normalize_power(torch.ones(1, 2, 4), torch.ones(1, 2, 3, dtype=torch.bool))
-    for bad in (1e-5, float("nan")):
-        with pytest.raises(ValueError, match=r"gains of at least 6.31e-04"):
+    for bad in (0.0, float("nan")):
+        with pytest.raises(ValueError, match=r"positive gains"):
             quantize_gain(torch.tensor([1.0, bad]))

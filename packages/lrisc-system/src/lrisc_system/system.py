@@ -221,8 +221,7 @@ class LRISC(nn.Module):
         else:
             rate_index = self._rates_within(source, draft, cbr=cbr, snr_db=snr_db)
         symbols, gain = self._modulate(source, rate_index, snr)
-        gain_code, coded_gain = quantize_gain(gain)
-        symbols = symbols * (coded_gain / gain).reshape(-1, 1, 1)
+        gain_code, _ = quantize_gain(gain)
         active = active_mask(rate_index, levels=self.config.codec.levels)
         return replace(
             draft,
