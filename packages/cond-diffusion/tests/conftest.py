@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+torch.set_num_threads(1)  # the tensors are so small that threads only wait for each other
+
 
 @pytest.fixture
 def awaken():
