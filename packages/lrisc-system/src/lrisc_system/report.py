@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from rich.table import Table
 from torch import Tensor
@@ -40,7 +42,7 @@ def metrics_table(results: Sequence[Result]) -> Table:
 
 
 def save_comparison(source: Tensor, mask: Tensor, results: Sequence[Result], path: Path) -> None:
-    """Draw the source, its ROI and what arrived at each SNR side by side.
+    """Draw the source, its ROI and what arrived at each SNR; a detail of each stands below.
 
     Args:
         source: (1, 3, H, W) in [0, 1].
@@ -48,25 +50,45 @@ def save_comparison(source: Tensor, mask: Tensor, results: Sequence[Result], pat
         results: of the same image.
         path: file to write; its suffix decides the format.
     """
+    titles = ["source", "region of interest"] + [
+        f"{result.snr_db:g} dB, CBR {result.cbr:.4f}\n"
+        f"PSNR {result.metrics.psnr:.2f} dB, LPIPS {result.metrics.lpips:.3f}"
+        for result in results
+    ]
+    images = [source, _heat(source, mask)] + [result.image for result in results]
+    detail = _detail(mask)
     height, width = source.shape[-2:]
-    columns = 2 + len(results)
-    side = 3.6
-    figure = Figure(figsize=(side * columns, side * height / width + 0.7), layout="constrained")
-    axes = figure.subplots(1, columns)
-    axes[0].imshow(_pixels(source))
-    axes[0].set_title("source")
-    axes[1].imshow(_pixels(source).mean(axis=2), cmap="gray", vmin=0, vmax=1)
-    axes[1].imshow(mask[0, 0].numpy(), cmap="inferno", vmin=0, vmax=1, alpha=0.65)
-    axes[1].set_title("region of interest")
-    for axis, result in zip(axes[2:], results, strict=True):
-        axis.imshow(_pixels(result.image))
-        axis.set_title(
-            f"{result.snr_db:g} dB, CBR {result.cbr:.4f}\n"
-            f"{result.metrics.psnr:.2f} dB, LPIPS {result.metrics.lpips:.3f}"
-        )
-    for axis in axes:
+    figure = Figure(
+        figsize=(3.6 * len(images), 3.6 * (height / width + 1) + 0.8), layout="constrained"
+    )
+    axes = figure.subplots(2, len(images), height_ratios=[height / width, 1])
+    for column, (title, image) in enumerate(zip(titles, images, strict=True)):
+        axes[0, column].set_title(title, fontsize=13)
+        axes[0, column].imshow(_pixels(image))
+        axes[1, column].imshow(_pixels(image[..., detail[0], detail[1]]))
+    for axis in axes.flat:
         axis.set_axis_off()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
+
+
+def _heat(source: Tensor, mask: Tensor) -> Tensor:
+    """Lay the mask over the grey source in a colour map: (1, 3, H, W)."""
+    heat = torch.from_numpy(colormaps["inferno"](mask[0, 0].numpy())[..., :3]).float()
+    grey = source.mean(dim=1, keepdim=True)
+    return 0.35 * grey + 0.65 * heat.permute(2, 0, 1)[None]  # (H, W, 3) -> (1, 3, H, W)
+
+
+def _detail(mask: Tensor) -> tuple[slice, slice]:
+    """Choose the square, a third of the shorter side, around the middle of the mask."""
+    height, width = mask.shape[-2:]
+    side = max(1, min(height, width) // 3)
+    spans = []
+    for axis, length in ((2, height), (3, width)):
+        weight = mask.sum(dim=5 - axis).flatten() + 1e-6  # over the other side: (length,)
+        centre = (weight * torch.arange(length)).sum() / weight.sum()
+        start = int((centre + 0.5 - side / 2).round().clamp(0, length - side))
+        spans.append(slice(start, start + side))
+    return spans[0], spans[1]
 
 
 def _pixels(image: Tensor) -> np.ndarray:
