@@ -32,9 +32,9 @@ console = Console()
 class Fading(Enum):
     """What the link does to the symbols besides adding noise."""
 
-    NONE = AWGN()
-    BLOCK = RayleighBlock()
-    FAST = RayleighFast()
+    none = AWGN()
+    block = RayleighBlock()
+    fast = RayleighFast()
 
 
 def send(
@@ -75,7 +75,7 @@ def channel(
     /,
     *,
     snr_db: float = 10.0,
-    fading: Fading = Fading.NONE,
+    fading: Fading = Fading.none,
     seed: int = 0,
 ) -> None:
     """Put a packet's symbols through a simulated channel.
@@ -131,7 +131,7 @@ def transmit(
     cbr: float | None = None,
     alpha: float | None = None,
     mask: Path | None = None,
-    fading: Fading = Fading.NONE,
+    fading: Fading = Fading.none,
     steps: int | None = None,
     seed: int = 0,
     checkpoint: Path = SHIPPED,
