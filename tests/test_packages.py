@@ -1,0 +1,44 @@
+"""What every package of the house must have."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = sorted((ROOT / "packages").iterdir())
+COMPONENTS = [path for path in PACKAGES if path.name != "lrisc-system"]
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_package_is_complete(package):
+    module = package / "src" / package.name.replace("-", "_")
+    for path in (package / "README.md", package / "LICENSE", module / "py.typed"):
+        assert path.is_file(), path
+    assert list((package / "tests").glob("test_*.py"))
+    assert "__all__" in (module / "__init__.py").read_text()
+
+
+@pytest.mark.parametrize("package", COMPONENTS, ids=lambda path: path.name)
+def test_a_component_installs_no_sibling(package):
+    text = (package / "pyproject.toml").read_text()
+    required = re.search(r"^dependencies = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
+    assert required is not None
+    assert not [other.name for other in PACKAGES if f'"{other.name}' in required.group(1)]
+
+
+def test_the_snr_module_needs_torch_and_einops_at_most():
+    text = (ROOT / "packages" / "snr-modulation" / "pyproject.toml").read_text()
+    required = re.search(r"^dependencies = \[(.*?)\]", text, re.DOTALL | re.MULTILINE)
+    assert required is not None
+    names = set(re.findall(r'"([a-z]+)', required.group(1)))
+    assert names <= {"torch", "einops"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_an_init_only_reexports(package):
+    module = package / "src" / package.name.replace("-", "_")
+    tree = ast.parse((module / "__init__.py").read_text())
+    kinds = {type(node) for node in tree.body}
+    assert kinds <= {ast.Expr, ast.ImportFrom, ast.Import, ast.Assign}
