@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
 from torch import Tensor
 
 from entropy_hyperprior import rans
+from entropy_hyperprior._compressai import EntropyBottleneck
 from entropy_hyperprior.likelihood import LIKELIHOOD_BOUND, lower_bound
 
 Z_LIMIT = 2.0**15  # CompressAI's coder hangs on integers near 2^30; z stays far below

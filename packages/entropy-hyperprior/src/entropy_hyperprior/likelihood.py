@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-from compressai.ops.bound_ops import LowerBoundFunction
 from torch import Tensor
+
+from entropy_hyperprior._compressai import LowerBoundFunction
 
 SCALE_BOUND = 0.11  # as in CompressAI: a narrower Gaussian is one integer wide anyway
 LIKELIHOOD_BOUND = 1e-9  # as in CompressAI: 29.9 bits is the dearest element
