@@ -26,6 +26,9 @@ from lrisc_system.system import LRISC, cross_channel
 from lrisc_system.train import Trainer, TrainingError, TrainSettings
 
 USER_ERROR = 2
+PhotoFile = Annotated[Positional[Path], arg(metavar="PHOTO")]
+ImageFile = Annotated[Positional[Path], arg(metavar="IMAGE")]
+PacketFile = Annotated[Positional[Path], arg(metavar="PACKET")]
 console = Console()
 
 
@@ -38,8 +41,8 @@ class Fading(Enum):
 
 
 def send(
-    photo: Positional[Path],
-    packet: Positional[Path],
+    photo: PhotoFile,
+    packet: PacketFile,
     /,
     *,
     snr_db: float = 10.0,
@@ -70,8 +73,8 @@ def send(
 
 
 def channel(
-    sent: Positional[Path],
-    received: Positional[Path],
+    sent: PacketFile,
+    received: PacketFile,
     /,
     *,
     snr_db: float = 10.0,
@@ -92,8 +95,8 @@ def channel(
 
 
 def receive(
-    packet: Positional[Path],
-    image: Positional[Path],
+    packet: PacketFile,
+    image: ImageFile,
     /,
     *,
     snr_db: float | None = None,
@@ -122,8 +125,8 @@ def receive(
 
 
 def transmit(
-    photo: Positional[Path],
-    image: Positional[Path],
+    photo: PhotoFile,
+    image: ImageFile,
     /,
     *,
     snr_db: float = 10.0,
