@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import AWGN, Noiseless, active_mask
 from lrisc_system.config import TINY
 from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.link import check_snr_db, cross_channel
 from lrisc_system.packet import Packet, PacketError
-from lrisc_system.system import LRISC, check_snr_db, cross_channel, expected_cbr
+from lrisc_system.system import LRISC
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +29,6 @@ def image():
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def test_expected_cbr_by_hand():
-    prior = HyperpriorOutput(
-        y_tilde=torch.empty(0),
-        mean=torch.empty(0),
-        scale=torch.empty(0),
-        z_hat=torch.empty(0),
-        token_bits=torch.full((1, 2, 2), 100.0),
-        side_bits=torch.tensor([30.0]),
-    )
-    # 0.2 * 400 bits = 80 reals = 40 uses; 30 bits at 1 bit a use (0 dB) = 30 uses
-    cbr = expected_cbr(prior, eta=torch.tensor([0.2]), snr_db=torch.tensor([0.0]), pixels=1024)
-    assert cbr.item() == pytest.approx(70 / (3 * 1024))
 
 
 def test_an_image_crosses_the_link(system, image):

@@ -16,7 +16,6 @@ from torch import Generator, Tensor, nn
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import AnalysisTransform, Hyperprior, HyperpriorOutput, SynthesisTransform
 from jscc_ratetoken import (
-    AWGN,
     Channel,
     JSCCDecoder,
     JSCCEncoder,
@@ -25,14 +24,14 @@ from jscc_ratetoken import (
     dequantize_gain,
     normalize_power,
     quantize_gain,
-    solve_eta,
-    symbols_per_token,
     to_complex,
     to_real,
 )
+from lrisc_system.budget import rates_within
 from lrisc_system.config import LRISCConfig
 from lrisc_system.decoders import ImageDecoder
 from lrisc_system.images import pad_to_stride
+from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packet import Packet, PacketError
 from lrisc_system.rate_coding import decode_rates, encode_rates
 from roi_saliency import (
@@ -46,7 +45,6 @@ from roi_saliency import (
 from snr_modulation import SNRAdapter
 
 STRIDE = 16
-SNR_RANGE_DB = (-20.0, 40.0)
 
 
 @dataclass(frozen=True)
@@ -199,6 +197,7 @@ class LRISC(nn.Module):
                 information alone.
         """
         self._require_eval()
+        levels = self.config.codec.levels
         snr = check_snr_db(snr_db).to(image.device)
         if image.ndim != 4 or image.shape[:2] != (1, 3):
             raise ValueError(f"expected one image (1, 3, H, W), got {tuple(image.shape)}")
@@ -217,48 +216,20 @@ class LRISC(nn.Module):
             fingerprint=self.fingerprint(),
         )
         if cbr is None:
-            rate_index = self._rates(source, eta=self.config.eta if eta is None else eta)
+            eta = self.config.eta if eta is None else eta
+            rate_index = allocate_rate(source.prior.token_bits, eta=eta, levels=levels)
         else:
-            rate_index = self._rates_within(source, draft, cbr=cbr, snr_db=snr_db)
+            rate_index = rates_within(
+                source.prior.token_bits, draft, cbr=cbr, snr_db=snr_db, levels=levels
+            )
         symbols, gain = self._modulate(source, rate_index, snr)
         gain_code, _ = quantize_gain(gain)
-        active = active_mask(rate_index, levels=self.config.codec.levels)
+        active = active_mask(rate_index, levels=levels)
         return replace(
             draft,
             symbols=to_complex(symbols[active]).cpu(),
-            rate_stream=encode_rates(rate_index[0], levels=len(self.config.codec.levels)),
+            rate_stream=encode_rates(rate_index[0], levels=len(levels)),
             gain_code=int(gain_code),
-        )
-
-    def _rates(self, source: Source, *, eta: float) -> Tensor:
-        return allocate_rate(source.prior.token_bits, eta=eta, levels=self.config.codec.levels)
-
-    def _rates_within(self, source: Source, draft: Packet, *, cbr: float, snr_db: float) -> Tensor:
-        """Choose the largest rates whose packet, side information included, stays within cbr."""
-        levels = self.config.codec.levels
-        height, width = draft.image_size
-        uses = math.floor(cbr * 3 * height * width)
-        packet = draft
-        # The rate stream's own length depends on the rates: shrink until the whole fits.
-        for reserve in range(64):
-            budget = 2 * (uses - packet.channel_uses(snr_db) + packet.symbols.numel() - reserve)
-            if budget < 0:
-                break
-            eta = solve_eta(source.prior.token_bits[0], budget=budget, levels=levels)
-            rate_index = self._rates(source, eta=eta)
-            packet = replace(
-                draft,
-                symbols=torch.zeros(
-                    int(symbols_per_token(rate_index, levels=levels).sum()),
-                    dtype=torch.complex64,
-                ),
-                rate_stream=encode_rates(rate_index[0], levels=len(levels)),
-            )
-            if packet.channel_uses(snr_db) <= uses:
-                return rate_index
-        raise ValueError(
-            f"expected a CBR that pays for the side information, got {cbr}: it takes "
-            f"{packet.side_bits} bits, {packet.cbr(snr_db):.4f} of the bandwidth at {snr_db} dB"
         )
 
     @torch.no_grad()
@@ -347,39 +318,3 @@ class LRISC(nn.Module):
     def _require_eval(self) -> None:
         if self.training:
             raise RuntimeError("expected a model in evaluation mode: call .eval() first")
-
-
-def expected_cbr(prior: HyperpriorOutput, *, eta: Tensor, snr_db: Tensor, pixels: int) -> Tensor:
-    """Estimate the CBR of each image before rounding to rates, the R of Eq. (14).
-
-    Real symbols cost half a channel use, side information its bits over the capacity
-    log2(1 + SNR): LRISC Eq. (6). `pixels` is H * W. Returns (B,).
-    """
-    symbols = eta * prior.token_bits.sum(dim=(1, 2)) / 2
-    capacity = torch.log2(1 + 10 ** (snr_db / 10))
-    return (symbols + prior.side_bits / capacity) / (3 * pixels)
-
-
-def cross_channel(
-    packet: Packet,
-    snr_db: float,
-    *,
-    channel: Channel | None = None,
-    generator: Generator | None = None,
-) -> Packet:
-    """Put a packet's symbols through a channel; side information arrives intact."""
-    channel = AWGN() if channel is None else channel
-    symbols = channel(packet.symbols[None], check_snr_db(snr_db), generator=generator)[0]
-    return replace(packet, symbols=symbols)
-
-
-def check_snr_db(snr_db: float) -> Tensor:
-    """Return the SNR as a tensor (1,).
-
-    Raises:
-        ValueError: if it is not a number in SNR_RANGE_DB.
-    """
-    low, high = SNR_RANGE_DB
-    if not low <= snr_db <= high:
-        raise ValueError(f"expected an SNR in [{low:g}, {high:g}] dB, got {snr_db:g}")
-    return torch.tensor([snr_db])

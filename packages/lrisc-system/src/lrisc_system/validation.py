@@ -10,9 +10,10 @@ import torch
 from torch import Generator, Tensor
 
 from lrisc_system.images import load_image, load_mask
+from lrisc_system.link import cross_channel
 from lrisc_system.losses import Perceptual
 from lrisc_system.metrics import psnr
-from lrisc_system.system import LRISC, cross_channel
+from lrisc_system.system import LRISC
 
 
 @dataclass(frozen=True)
