@@ -42,7 +42,26 @@ def load_image(path: str | os.PathLike[str]) -> Tensor:
         ImageError: the file is missing, no image, damaged, truncated, or too large to be a photo
             (more pixels than `PIL.Image.MAX_IMAGE_PIXELS`, 89 million by default).
     """
-    pixels = _read_pixels(Path(path))  # (H, W) or (H, W, 3)
+    return _to_image(_read_pixels(Path(path)))
+
+
+def decode_image(data: bytes, *, name: str) -> Tensor:
+    """Read an image from the bytes of its file, as `load_image` does.
+
+    Args:
+        data: the whole file.
+        name: what an error calls it.
+
+    Raises:
+        ImageError: as `load_image`.
+    """
+    if not data:
+        raise ImageError(f"{name}: the file is empty")
+    return _to_image(_decode(io.BytesIO(data), name))
+
+
+def _to_image(pixels: np.ndarray) -> Tensor:
+    """Turn pixels (H, W) or (H, W, 3) into (1, 3, H, W)."""
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     return torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).contiguous()
@@ -58,9 +77,13 @@ def load_mask(path: str | os.PathLike[str], size: tuple[int, int]) -> Tensor:
         ImageError: as `load_image`.
         ValueError: `size` is not two positive numbers.
     """
+    return to_mask(load_image(path), size)
+
+
+def to_mask(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Turn an image (1, 3, H', W') into a mask (1, 1, H, W) of its grey values, resized."""
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"expected size (H, W) of positive numbers, got {tuple(size)}")
-    image = load_image(path)
     luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
     mask = torch.einsum("bchw,c->bhw", image, luma).unsqueeze(1)  # (1, 3, H, W) -> (1, 1, H, W)
     if mask.shape[-2:] != tuple(size):
@@ -125,44 +148,53 @@ def _read_pixels(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ImageError(f"{path}: expected an image file, got a folder or a device")
     try:
-        if path.stat().st_size == 0:
-            raise ImageError(f"{path}: the file is empty")
+        empty = path.stat().st_size == 0
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({_one_line(error)})") from error
+    if empty:
+        raise ImageError(f"{path}: the file is empty")
+    return _decode(path, path)
+
+
+def _decode(source: Path | io.BytesIO, name: str | Path) -> np.ndarray:
+    """Decode what Pillow can open; errors call it by its name."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Pillow warns above its limit and raises only above twice that.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
+            with Image.open(source) as picture:
                 picture.load()
-                return _to_pixels(ImageOps.exif_transpose(picture), path)
+                return _to_pixels(ImageOps.exif_transpose(picture), name)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{path}: too many pixels for a photo ({_one_line(error)})") from error
+        raise ImageError(f"{name}: too many pixels for a photo ({_one_line(error)})") from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not an image, or of a format that Pillow cannot read") from error
+        raise ImageError(f"{name}: not an image, or of a format that Pillow cannot read") from error
     # Decoders of damaged files raise whatever their parsers trip over.
     except Exception as error:
-        raise ImageError(f"{path}: damaged or unreadable image ({_one_line(error)})") from error
+        raise ImageError(f"{name}: damaged or unreadable image ({_one_line(error)})") from error
 
 
-def _to_pixels(picture: Image.Image, path: Path) -> np.ndarray:
+def _to_pixels(picture: Image.Image, name: str | Path) -> np.ndarray:
     """Scale any of Pillow's modes to [0, 1]."""
     if picture.mode.startswith("I"):  # 16 bits, which older Pillows keep in 32
-        return _scaled(np.asarray(picture).astype(np.float32) / 65535.0, path)
+        return _scaled(np.asarray(picture).astype(np.float32) / 65535.0, name)
     if picture.mode == "F":
-        return _scaled(np.asarray(picture, dtype=np.float32), path)
+        return _scaled(np.asarray(picture, dtype=np.float32), name)
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0
 
 
-def _scaled(pixels: np.ndarray, path: Path) -> np.ndarray:
+def _scaled(pixels: np.ndarray, name: str | Path) -> np.ndarray:
     """Refuse deep grey images whose white is unknown."""
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= 0.0 and high <= 1.0):
         raise ImageError(
-            f"{path}: expected grey values of 8 or 16 bits, or floats in [0, 1], "
+            f"{name}: expected grey values of 8 or 16 bits, or floats in [0, 1], "
             f"got {low:g} to {high:g} of full scale"
         )
     return pixels
