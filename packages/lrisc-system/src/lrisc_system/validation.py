@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lrisc_system.images import load_image, load_mask
@@ -24,7 +25,17 @@ class Validation:
     cbr: float
     psnr: float
     lpips: float
-    images: Tensor  # received, (n, 3, S, S), for the picture grid
+    sources: list[Tensor]  # as sent, (1, 3, H, W) each
+    images: list[Tensor]  # as received
+
+    def grid(self) -> Tensor:
+        """Lay the images out for a look: sent above, received below, (1, 3, 2 H, sum of W)."""
+        height = max(image.shape[-2] for image in self.sources)
+        rows = [
+            torch.cat([F.pad(x, (0, 0, 0, height - x.shape[-2])) for x in row], dim=-1)
+            for row in (self.sources, self.images)
+        ]
+        return torch.cat(rows, dim=-2)
 
 
 @torch.no_grad()
@@ -52,7 +63,7 @@ def validate(
         seed: of the channel.
     """
     device = next(system.parameters()).device
-    figures, received = [], []
+    figures, sources, received = [], [], []
     for index, photo in enumerate(photos):
         image = load_image(photo)
         extent = (image.shape[-2], image.shape[-1])
@@ -67,6 +78,7 @@ def validate(
         figures.append(
             [packet.cbr(snr_db), psnr(image, output).item(), perceptual(image, output).item()]
         )
+        sources.append(image.cpu())
         received.append(output.cpu())
     means = torch.tensor(figures).mean(dim=0).tolist()
     return Validation(
@@ -74,7 +86,8 @@ def validate(
         cbr=means[0],
         psnr=means[1],
         lpips=means[2],
-        images=torch.cat(received),
+        sources=sources,
+        images=received,
     )
 
 
