@@ -8,10 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from lrisc_system.checkpoint import load_model
+from lrisc_system.failures import TrainingError
 from lrisc_system.images import load_image, save_image
 from lrisc_system.objective import LossTerms
-from lrisc_system.stages import RECIPES, Stage
-from lrisc_system.train import Trainer, TrainingError, TrainSettings, learning_rate, rate_scale
+from lrisc_system.preparation import build_model
+from lrisc_system.settings import TrainSettings
+from lrisc_system.stages import RECIPES, Stage, learning_rate, rate_scale
+from lrisc_system.train import Trainer
 from lrisc_system.training_state import Place, list_states, load_place
 
 
@@ -83,7 +86,7 @@ def test_only_the_stages_parameters_move(finished, settings, index):
         load_file(finished / "checkpoints" / str(Place(index, step)) / "model.safetensors")
         for step in (1, 2)
     )
-    trained = {name for name, _ in stage.parameters(Trainer(settings).system)}
+    trained = {name for name, _ in stage.parameters(build_model(settings))}
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert moved <= trained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -13,6 +13,7 @@ from shutil import rmtree
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.decoders import ImageDecoder
@@ -33,11 +34,17 @@ def replacing(folder: Path) -> Iterator[Path]:
     """Fill a temporary folder, then put it in the place of `folder` in one move.
 
     If the process is killed meanwhile, what stood there before is still whole.
+
+    Raises:
+        OSError: if the disk is full or refuses.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield fresh
+        for path in fresh.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
         fresh.chmod(0o755)
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
@@ -69,9 +76,9 @@ def save_model(system: LRISC, folder: Path, *, dtype: torch.dtype = torch.float3
     stored.hyperprior.update()
     with replacing(folder) as fresh:
         (fresh / CONFIG_NAME).write_text(system.config.to_json() + "\n")
-        save_file(
+        write_tensors(
             {
-                name: tensor.to(dtype if name in rounded else tensor.dtype).contiguous()
+                name: tensor.to(dtype if name in rounded else tensor.dtype)
                 for name, tensor in stored.state_dict().items()
             },
             fresh / WEIGHTS_NAME,
@@ -117,12 +124,33 @@ def load_weights(system: LRISC, path: Path) -> None:
     Raises:
         CheckpointError: if the file is damaged, or its tensors are not those of the model.
     """
-    try:
-        state = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+    state = read_tensors(path)
     try:
         system.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise CheckpointError(f"{path} does not fit the model: {first}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged or of another kind.
+    """
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write a safetensors file.
+
+    Raises:
+        OSError: if the disk is full or refuses.
+    """
+    try:
+        save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from error

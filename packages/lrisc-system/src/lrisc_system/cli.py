@@ -18,13 +18,15 @@ from jscc_ratetoken import AWGN, Channel, RayleighBlock, RayleighFast
 from lrisc_system.checkpoint import SHIPPED, load_model
 from lrisc_system.demo import run_demo
 from lrisc_system.evaluate import EvaluateSettings, evaluate
+from lrisc_system.failures import TrainingError
 from lrisc_system.images import load_image, load_mask, save_image
 from lrisc_system.link import cross_channel
 from lrisc_system.metrics import evaluate_pair
 from lrisc_system.packet import Packet, read_packet, write_packet
 from lrisc_system.report import Result, metrics_table
+from lrisc_system.settings import TrainSettings
 from lrisc_system.system import LRISC
-from lrisc_system.train import Trainer, TrainingError, TrainSettings
+from lrisc_system.train import Trainer
 
 USER_ERROR = 2
 PhotoFile = Annotated[Positional[Path], arg(metavar="PHOTO")]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrisc_system.images import ImageError, load_image, load_mask
 from roi_saliency import BarrierDetector, SaliencyDetector
@@ -55,6 +57,69 @@ def find_masks(paths: list[Path], folder: Path) -> list[Path]:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of a stage's data that one process takes: a function of the seed alone.
+
+    The global batch of a step is cut into `parts` micro-batches (processes times accumulation),
+    and this process takes the micro-batches `rank`, `rank + world`, ... of each step, so that a
+    run may be resumed at any step and gives the same global batches on any number of processes.
+
+    Args:
+        size: side of the crops.
+        micro_batch: crops in a micro-batch.
+        parts: micro-batches in a step.
+        rank: of this process.
+        world: number of processes.
+        seed: of the stage.
+        first_step: step to begin with.
+        last_step: step to stop before.
+    """
+
+    size: int
+    micro_batch: int
+    parts: int
+    rank: int
+    world: int
+    seed: int
+    first_step: int
+    last_step: int
+
+    def own_parts(self) -> range:
+        """List the micro-batches of a step that this process takes."""
+        return range(self.rank, self.parts, self.world)
+
+
+class Source(Protocol):
+    """Where training crops come from: a folder of photos, or shards that are streamed."""
+
+    def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
+        """Yield up to `count` crops (3, size, size) of as many photos, for the start."""
+        ...
+
+    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
+        """Yield the micro-batches of a process, loaded by `workers` other processes."""
+        ...
+
+    def fingerprint(self) -> Fingerprint:
+        """Identify the data by names and sizes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a run was trained on: how many files, and a hash of their names and sizes."""
+
+    files: int
+    sha256: str
+
+
+def hash_names(sizes: Iterable[tuple[str, int]]) -> Fingerprint:
+    """Hash names and sizes in bytes, whatever folder they are in."""
+    lines = sorted(f"{name}\0{size}\n" for name, size in sizes)
+    return Fingerprint(len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
+
+
+@dataclass(frozen=True)
 class Crop:
     """Which photo, and the seed that decides where it is cut and whether it is mirrored."""
 
@@ -69,6 +134,7 @@ class Sample:
 
     image: Tensor  # (3, S, S) in [0, 1]
     saliency: Tensor  # (1, S, S) in [0, 1]
+    name: str  # of the photo
     skipped: tuple[str, ...] = ()  # photos that could not be read, passed over for the next
 
 
@@ -78,11 +144,12 @@ class Samples:
 
     image: Tensor  # (B, 3, S, S) in [0, 1]
     saliency: Tensor  # (B, 1, S, S) in [0, 1]
+    names: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Samples:
         """Move the batch to a device."""
-        return Samples(self.image.to(device), self.saliency.to(device), self.skipped)
+        return replace(self, image=self.image.to(device), saliency=self.saliency.to(device))
 
 
 def collate(samples: list[Sample]) -> Samples:
@@ -90,6 +157,7 @@ def collate(samples: list[Sample]) -> Samples:
     return Samples(
         image=torch.stack([sample.image for sample in samples]),
         saliency=torch.stack([sample.saliency for sample in samples]),
+        names=tuple(sample.name for sample in samples),
         skipped=tuple(line for sample in samples for line in sample.skipped),
     )
 
@@ -124,8 +192,27 @@ class PhotoCrops(Dataset[Sample]):
                 skipped.append(str(error))
                 continue
             pair = cut(torch.cat([image, saliency], dim=1), crop)  # (1, 4, S, S)
-            return Sample(image=pair[0, :3], saliency=pair[0, 3:], skipped=tuple(skipped))
+            return Sample(
+                image=pair[0, :3],
+                saliency=pair[0, 3:],
+                name=self.photos[index].name,
+                skipped=tuple(skipped),
+            )
         raise ImageError(f"none of the {len(self.photos)} photos can be read: {skipped[0]}")
+
+    def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
+        """Yield one crop (3, size, size) of each of the first `count` photos."""
+        for index in range(min(len(self), count)):
+            yield self[Crop(index, mix_seed(seed, index), size)].image
+
+    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
+        """Yield the micro-batches of a process."""
+        plan = CropPlan(**asdict(share), photos=len(self))
+        return iter(DataLoader(self, batch_sampler=plan, collate_fn=collate, num_workers=workers))
+
+    def fingerprint(self) -> Fingerprint:
+        """Hash the photos' names and sizes."""
+        return hash_names((path.name, path.stat().st_size) for path in self.photos)
 
     def _load(self, index: int) -> tuple[Tensor, Tensor]:
         image = load_image(self.photos[index])  # (1, 3, H, W)
@@ -157,40 +244,20 @@ def cut(image: Tensor, crop: Crop) -> Tensor:
 
 
 @dataclass(frozen=True)
-class CropPlan(Sampler[list[Crop]]):
-    """The batches of one process, from `first_step` on: a function of the seed alone.
-
-    The global batch of a step is cut into `parts` micro-batches (processes times accumulation),
-    and this process takes the micro-batches `rank`, `rank + world`, ... of each step, so that a
-    run may be resumed at any step and gives the same global batches on any number of processes.
+class CropPlan(Share, Sampler[list[Crop]]):
+    """The batches of one process: in each epoch every photo once, in an order of its own.
 
     Args:
         photos: how many there are.
-        size: side of the crops.
-        micro_batch: crops in a micro-batch.
-        parts: micro-batches in a step.
-        rank: of this process.
-        world: number of processes.
-        seed: of the run.
-        first_step: global step to begin with.
-        last_step: global step to stop before.
     """
 
     photos: int
-    size: int
-    micro_batch: int
-    parts: int
-    rank: int
-    world: int
-    seed: int
-    first_step: int
-    last_step: int
 
     def __iter__(self) -> Iterator[list[Crop]]:
         batch = self.micro_batch * self.parts
         epoch, order = -1, torch.empty(0)
         for step in range(self.first_step, self.last_step):
-            for part in range(self.rank, self.parts, self.world):
+            for part in self.own_parts():
                 crops = []
                 for position in range(self.micro_batch):
                     drawn = step * batch + part * self.micro_batch + position
@@ -203,8 +270,7 @@ class CropPlan(Sampler[list[Crop]]):
                 yield crops
 
     def __len__(self) -> int:
-        own = len(range(self.rank, self.parts, self.world))
-        return (self.last_step - self.first_step) * own
+        return (self.last_step - self.first_step) * len(self.own_parts())
 
 
 def mix_seed(*numbers: int) -> int:

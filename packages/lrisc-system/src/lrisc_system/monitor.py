@@ -1,11 +1,11 @@
-"""What a person sees of a run: a progress bar, and the curves on disk."""
+"""What a person sees of a run: a progress bar, the curves on disk, and the trackers."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +24,8 @@ from rich.progress import (
 from lrisc_system.images import save_image
 from lrisc_system.objective import LossTerms
 from lrisc_system.stages import Stage
+from lrisc_system.tracking import Trackers
+from lrisc_system.training_state import Ledger, Place
 from lrisc_system.validation import Validation
 
 CURVES_NAME = "curves.jsonl"
@@ -35,12 +37,23 @@ class Monitor:
 
     Args:
         output: folder of the run; `curves.jsonl` and the picture grids go there.
+        stages: of the run.
+        trackers: that get the same figures.
         visible: whether this process shows and writes anything.
         record_every: steps between two lines of the curves.
     """
 
-    def __init__(self, output: Path, *, visible: bool, record_every: int = 10) -> None:
+    def __init__(
+        self,
+        output: Path,
+        *,
+        stages: Sequence[Stage],
+        trackers: Trackers,
+        visible: bool,
+        record_every: int = 10,
+    ) -> None:
         self.output, self.visible, self.record_every = output, visible, record_every
+        self.stages, self.trackers = stages, trackers
         self.console = Console(quiet=not visible)
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
@@ -51,14 +64,14 @@ class Monitor:
             TimeRemainingColumn(),
             console=self.console,
         )
+        self.past = Ledger()
         self.skipped_photos: Counter[str] = Counter()
+        self.begun = self.started = time.monotonic()
         self.waited = 0.0
-        self.started = time.monotonic()
-        if visible:
-            (output / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Monitor:
         self.progress.start()
+        self.begun = time.monotonic()
         return self
 
     def __exit__(
@@ -68,6 +81,28 @@ class Monitor:
         traceback: TracebackType | None,
     ) -> None:
         self.progress.stop()
+        self.trackers.finish()
+
+    def resume(self, place: Place, ledger: Ledger) -> None:
+        """Take over what the run had added up, and forget the curves after its checkpoint."""
+        self.past = ledger
+        if not self.visible:
+            return
+        (self.output / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
+        order = {stage.name: index for index, stage in enumerate(self.stages)}
+        curves = self.output / CURVES_NAME
+        if curves.exists():
+            lines = [
+                line
+                for line in read_curves(self.output)
+                if (order.get(str(line["stage"]), 0), line["step"]) <= (place.stage, place.step)
+            ]
+            curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def ledger(self, skipped_photos: Sequence[Counter[str]]) -> Ledger:
+        """Add up the run so far, with the photos that its processes skipped since it began."""
+        skipped = sum(skipped_photos, Counter(self.past.skipped))
+        return Ledger(self.past.seconds + time.monotonic() - self.begun, dict(skipped))
 
     def start_stage(self, stage: Stage, first_step: int) -> None:
         """Open a stage's progress bar and start its clocks."""
@@ -102,28 +137,47 @@ class Monitor:
             completed=done,
             figures=f"{figures}  {per_second:.1f} images/s, {share:.0%} waiting for data",
         )
-        if done % self.record_every == 0:
-            self._record(
-                stage=stage.name,
-                step=done,
-                learning_rate=rate,
-                images_per_second=per_second,
-                waiting=share,
-                **values,
-            )
+        if done % self.record_every == 0 or done == stage.steps:
+            values |= {
+                "learning_rate": rate,
+                "images_per_second": per_second,
+                "waiting": share,
+            }
+            self._record({"stage": stage.name, "step": done, **values})
+            step = self._whole_step(stage, done)
+            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=step)
 
     def validation(self, stage: Stage, done: int, figures: Validation) -> None:
         """Show and record a validation, with a picture grid."""
-        values = {k: v for k, v in asdict(figures).items() if k != "images"}
+        values = {k: v for k, v in asdict(figures).items() if k not in ("sources", "images")}
         self.console.print(
             f"{stage.name} {done}: {figures.psnr:.2f} dB, LPIPS {figures.lpips:.3f} at CBR "
             f"{figures.cbr:.4f}, {figures.snr_db:g} dB"
         )
-        self._record(stage=stage.name, step=done, validation=values)
-        row = figures.images.permute(1, 2, 0, 3).flatten(2)[None]  # (n, 3, S, S) -> (1, 3, S, nS)
-        save_image(row, self.output / PICTURES_NAME / f"{stage.name}-{done:06d}.png")
+        self._record({"stage": stage.name, "step": done, "validation": values})
+        grid = figures.grid()
+        save_image(grid, self.output / PICTURES_NAME / f"{stage.name}-{done:06d}.png")
+        step = self._whole_step(stage, done)
+        self.trackers.scalars({f"validation/{k}": v for k, v in values.items()}, step=step)
+        self.trackers.picture("sent above, received below", grid, step=step)
 
-    def _record(self, **values: object) -> None:
+    def _whole_step(self, stage: Stage, done: int) -> int:
+        """Count the steps from the run's beginning."""
+        return done + sum(s.steps for s in self.stages[: self.stages.index(stage)])
+
+    def _record(self, values: dict[str, object]) -> None:
         if self.visible:
             with (self.output / CURVES_NAME).open("a") as curves:
                 curves.write(json.dumps(values) + "\n")
+
+
+def read_curves(output: Path) -> list[dict[str, object]]:
+    """Read the curves of a run; a line that a killed process left half-written is passed over."""
+    path = output / CURVES_NAME
+    found = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found

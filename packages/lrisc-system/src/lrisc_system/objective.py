@@ -41,7 +41,7 @@ class LossTerms:
 class TrainingObjective(nn.Module):
     """The loss of one stage as a module, so that it can be distributed as one.
 
-    The first `stage.clean_share` of a batch skips the channel (x_bar of Eq. (14)), the rest
+    The share `stage.clean_share` of a batch skips the channel (x_bar of Eq. (14)), the rest
     crosses it (x_hat), so that every image passes the image decoder once.
 
     Args:
@@ -72,12 +72,15 @@ class TrainingObjective(nn.Module):
         self.lambda_perceptual = lambda_perceptual
         self.channel = AWGN() if channel is None else channel
 
-    def forward(self, samples: Samples, *, seed: int, rate_scale: float = 1.0) -> LossTerms:
-        """Compute the loss of a batch; `seed` fixes every random draw in it.
+    def forward(
+        self, samples: Samples, *, seed: int, part: int = 0, rate_scale: float = 1.0
+    ) -> LossTerms:
+        """Compute the loss of a micro-batch; `seed` fixes every random draw in it.
 
         Args:
             samples: crops on the model's device.
             seed: of the SNR, eta, channel noise, rounding noise and diffusion time.
+            part: which micro-batch of its step it is; shares out the images without a channel.
             rate_scale: factor on lambda_rate, for the warm-up.
         """
         device = samples.image.device
@@ -101,26 +104,36 @@ class TrainingObjective(nn.Module):
             zero = rate.new_zeros(())
             return LossTerms(lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero)
 
-        clean = round(self.stage.clean_share * count)
+        clean = clean_images(self.stage.clean_share, part=part, count=count)
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
         estimate = self.system.decoder.estimate(samples.image, latent, generator=generator)
         x, x_hat, mask = samples.image, estimate.image.float(), sent.source.mask.float()
-        roi = roi_distortion(x, x_hat, mask)
-        background = background_distortion(
-            x,
-            x_hat,
-            mask,
-            perceptual=self._perceptual[0],
-            lambda_perceptual=self.lambda_perceptual,
-        )
-        distortion = estimate.weight * (roi + background)
-        return LossTerms(
-            total=rate_distortion(rate, distortion, lambda_rate=lambda_rate),
-            cbr=rate.mean().detach(),
-            roi=roi.mean().detach(),
-            background=background.mean().detach(),
-            mse=(x - x_hat).square().mean().detach(),
-        )
+        with torch.autocast(device.type, enabled=False):  # the loss keeps float32
+            roi = roi_distortion(x, x_hat, mask)
+            background = background_distortion(
+                x,
+                x_hat,
+                mask,
+                perceptual=self._perceptual[0],
+                lambda_perceptual=self.lambda_perceptual,
+            )
+            distortion = estimate.weight.float() * (roi + background)
+            return LossTerms(
+                total=rate_distortion(rate, distortion, lambda_rate=lambda_rate),
+                cbr=rate.mean().detach(),
+                roi=roi.mean().detach(),
+                background=background.mean().detach(),
+                mse=(x - x_hat).square().mean().detach(),
+            )
+
+
+def clean_images(share: float, *, part: int, count: int) -> int:
+    """Count the images of micro-batch `part` that skip the channel.
+
+    Rounded over the whole batch, so that the share holds for micro-batches of one image too.
+    """
+    first, last = (math.floor(share * place * count + 0.5) for place in (part, part + 1))
+    return last - first
 
 
 def _uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:

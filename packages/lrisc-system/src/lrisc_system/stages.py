@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torch import nn
+
+COMPUTED = ".quantiles"
+"""Parameters in name only: `Hyperprior.update` computes the range of z's prior from the prior."""
 
 ADAPTERS = ("jscc_encoder.snr_adapter", "jscc_decoder.snr_adapter")
 
@@ -48,7 +52,11 @@ class Stage:
     def parameters(self, system: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield the named parameters that this stage trains."""
         for name, parameter in system.named_parameters():
-            if name.startswith(self.trainable) and not name.startswith(self.frozen or ("\0",)):
+            if (
+                name.startswith(self.trainable)
+                and not name.startswith(self.frozen or ("\0",))
+                and not name.endswith(COMPUTED)
+            ):
                 yield name, parameter
 
 
@@ -171,3 +179,26 @@ RECIPES = {
     "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02),
     "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02),
 }
+
+
+def recipe(name: str) -> Recipe:
+    """Look a preset's recipe up by name.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"expected a preset of {sorted(RECIPES)}, got {name!r}")
+    return RECIPES[name]
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """Anneal from the first to the last learning rate of a stage by half a cosine."""
+    progress = step / max(1, stage.steps - 1)
+    swing = (1 + math.cos(math.pi * progress)) / 2
+    return stage.final_learning_rate + (stage.learning_rate - stage.final_learning_rate) * swing
+
+
+def rate_scale(stage: Stage, step: int) -> float:
+    """Bring lambda of Eq. (14) in from a tenth, so that the first images are not grey."""
+    return 1.0 if step >= stage.rate_warmup else 0.1 + 0.9 * step / stage.rate_warmup

@@ -6,7 +6,7 @@ import torch
 
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import SynthesisTransform, fit_patch_pca, start_from_pca
-from lrisc_system.data import Crop, PhotoCrops, mix_seed
+from lrisc_system.data import Source
 from lrisc_system.system import LRISC, STRIDE
 
 LATENT_STEP = 0.14
@@ -14,7 +14,7 @@ LATENT_STEP = 0.14
 
 
 def start_in_closed_form(
-    system: LRISC, photos: PhotoCrops, *, patches: int = 36_000, seed: int = 0
+    system: LRISC, photos: Source, *, patches: int = 36_000, seed: int = 0
 ) -> None:
     """Set g_a, g_s and the hyperprior's scales from the PCA of 16 x 16 patches of photos.
 
@@ -24,8 +24,7 @@ def start_in_closed_form(
     synthesis = next(m for m in system.modules() if isinstance(m, SynthesisTransform))
     side = 8  # patches of a crop along each side
     cut = []
-    for index in range(min(len(photos), patches // side**2)):
-        image = photos[Crop(index, mix_seed(seed, index), side * STRIDE)].image  # (3, 128, 128)
+    for image in photos.crops(size=side * STRIDE, count=patches // side**2, seed=seed):
         grid = image.unfold(1, STRIDE, STRIDE).unfold(2, STRIDE, STRIDE)  # (3, 8, 8, 16, 16)
         cut.append(grid.permute(1, 2, 0, 3, 4).flatten(0, 1))  # (64, 3, 16, 16)
     pca = fit_patch_pca(torch.cat(cut), components=system.config.transform.latent_channels)

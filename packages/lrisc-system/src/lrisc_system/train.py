@@ -5,172 +5,112 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
 
-import torch
 import tyro
-from accelerate import Accelerator
+from accelerate import PartialState
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
-from torch.utils.data import DataLoader
 
 from lrisc_system.checkpoint import save_model
 from lrisc_system.config import preset
-from lrisc_system.data import (
-    CropPlan,
-    PhotoCrops,
-    Samples,
-    collate,
-    find_masks,
-    list_images,
-    mix_seed,
-    split_validation,
-)
+from lrisc_system.data import Samples, Share, find_masks, hash_names, mix_seed
+from lrisc_system.failures import Batch, TrainingError, stop_if_broken
 from lrisc_system.metrics import lpips_network
-from lrisc_system.monitor import Monitor
+from lrisc_system.monitor import Monitor, read_curves
 from lrisc_system.objective import LossTerms, TrainingObjective
-from lrisc_system.stages import RECIPES, Recipe, Stage
+from lrisc_system.preparation import build_model, freeze_all_but, open_data, start_accelerator
+from lrisc_system.run_card import RunCard, finish_card, read_resumes, write_card
+from lrisc_system.settings import TrainSettings
+from lrisc_system.stages import Stage, learning_rate, rate_scale
 from lrisc_system.start import start_in_closed_form
 from lrisc_system.system import LRISC
+from lrisc_system.tracking import Trackers
 from lrisc_system.training_state import (
+    Ledger,
     Place,
+    like,
     list_states,
+    load_ledger,
+    load_optimizer,
     load_place,
     load_state,
+    name_optimizer,
     save_state,
     start_average,
     update_average,
+    whole,
 )
 from lrisc_system.validation import validate
 
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """One training run.
-
-    Args:
-        preset: name of the model's numbers and of its stages.
-        data: folder of photos.
-        output: folder of the run: checkpoints, curves, and the finished model.
-        masks: folder of saliency maps `stem.png`; detected on the fly when absent.
-        resume: go on from the newest checkpoint in `output`.
-        seed: of everything random.
-        steps_scale: factor on the steps of every stage.
-        accumulate: micro-batches per process and step.
-        workers: data loading processes.
-        lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
-        lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
-        max_norm: gradients are clipped to this norm.
-        save_every: steps between checkpoints.
-        keep: newest checkpoints that stay.
-        validate_every: steps between validations.
-        validation_photos: how many held-out photos a validation takes.
-    """
-
-    preset: str
-    data: Path
-    output: Path
-    masks: Path | None = None
-    resume: bool = False
-    seed: int = 0
-    steps_scale: float = 1.0
-    accumulate: int = 1
-    workers: int = 1
-    lambda_rate: float | None = None
-    lambda_perceptual: float | None = None
-    max_norm: float = 1.0
-    save_every: int = 100
-    keep: int = 2
-    validate_every: int = 200
-    validation_photos: int = 8
-
-    def recipe(self) -> Recipe:
-        """Look up the preset's recipe and apply what these settings change in it."""
-        recipe = RECIPES[self.preset]
-        chosen = {
-            "lambda_rate": self.lambda_rate,
-            "lambda_perceptual": self.lambda_perceptual,
-        }
-        return replace(
-            recipe,
-            stages=tuple(
-                replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
-                for stage in recipe.stages
-            ),
-            **{name: value for name, value in chosen.items() if value is not None},
-        )
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says where it stopped and why."""
-
-
-def learning_rate(stage: Stage, step: int) -> float:
-    """Anneal from the first to the last learning rate of a stage by half a cosine."""
-    progress = step / max(1, stage.steps - 1)
-    swing = (1 + math.cos(math.pi * progress)) / 2
-    return stage.final_learning_rate + (stage.learning_rate - stage.final_learning_rate) * swing
-
-
-def rate_scale(stage: Stage, step: int) -> float:
-    """Bring lambda of Eq. (14) in from a tenth, so that the first images are not grey."""
-    return 1.0 if step >= stage.rate_warmup else 0.1 + 0.9 * step / stage.rate_warmup
+USER_ERROR = 2
 
 
 class Trainer:
-    """The objects of a run, and the loop over its stages."""
+    """The objects of a run, and the loop over its stages.
+
+    Raises:
+        ValueError: if the settings, the data and the processes do not go together.
+    """
 
     def __init__(self, settings: TrainSettings) -> None:
-        self.settings = settings
-        self.accelerator = Accelerator(gradient_accumulation_steps=settings.accumulate)
-        photos, held_out = split_validation(list_images(settings.data))
-        held_out = held_out[: settings.validation_photos]
-        masks = settings.masks
-        self.dataset = PhotoCrops(photos, find_masks(photos, masks) if masks else None)
-        self.held_out = held_out
-        self.held_out_masks = find_masks(held_out, masks) if masks else None
-        torch.manual_seed(settings.seed)
-        self.system = LRISC(preset(settings.preset))
-        self.recipe = settings.recipe()
-        self.perceptual = lpips_network("alex").to(self.accelerator.device)
+        self.settings, self.recipe = settings, settings.recipe()
+        self.accelerator = start_accelerator(settings)
+        self.parts = self.accelerator.num_processes * settings.accumulate
+        for stage in self.recipe.stages:
+            if stage.batch_size % self.parts:
+                raise ValueError(
+                    f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
+                    f"processes times accumulation, got {self.parts}"
+                )
+        self.source, held_out = open_data(settings)
+        self.held_out = held_out[: settings.validation_photos]
+        self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.checkpoints = settings.output / "checkpoints"
-        self.monitor = Monitor(settings.output, visible=self.accelerator.is_main_process)
+        self.states = list_states(self.checkpoints)
+        if self.states and not settings.resume:
+            raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
+        self.resumed_at = read_resumes(settings.output) if self.states else []
+        self.system = build_model(settings)
+        self.perceptual = lpips_network("alex").to(self.accelerator.device)
         self.average: dict[str, Tensor] = {}
+        self.monitor = Monitor(
+            settings.output,
+            stages=self.recipe.stages,
+            trackers=Trackers(
+                self.accelerator, config={"preset": settings.preset, "seed": settings.seed}
+            ),
+            visible=self.accelerator.is_main_process,
+        )
 
     def run(self) -> None:
         """Train every stage from where the run stands, then write the finished model."""
-        states = list_states(self.checkpoints)
-        if states and not self.settings.resume:
-            raise ValueError(f"expected an empty output folder or --resume, got {states[-1]}")
-        place = load_place(states[-1]) if states else Place()
-        if not states:
-            start_in_closed_form(self.system, self.dataset, seed=self.settings.seed)
-        self.system.to(self.accelerator.device)
-        self.average = start_average(self.system)
+        place, ledger = Place(), Ledger()
+        if self.states:
+            self.average = start_average(self.system)
+            place, ledger = load_place(self.states[-1]), load_ledger(self.states[-1])
+            load_state(self.states[-1], system=self.system, average=self.average)
+            self.resumed_at.append(str(place))
+        else:
+            start_in_closed_form(self.system, self.source, seed=self.settings.seed)
+            self.average = start_average(self.system)
+        self.monitor.resume(place, ledger)
+        self._write_card(place)
         with self.monitor:
-            for index in range(place.stage, len(self.recipe.stages)):
-                resumed = index == place.stage
-                self._train_stage(index, place.step if resumed else 0, states[-1:] * resumed)
-        if self.accelerator.is_main_process:
-            save_model(self._averaged(), self.settings.output / "model")
-        self.accelerator.wait_for_everyone()
+            for index, stage in enumerate(self.recipe.stages):
+                first_step = {place.stage: place.step}.get(index, 0)
+                if index >= place.stage and first_step < stage.steps:
+                    self._train_stage(index, first_step)
+                    self._write_card(Place(index, stage.steps))
+            self._finish(Place(index, stage.steps))
+        self.accelerator.end_training()
 
-    def _train_stage(self, index: int, first_step: int, states: list[Path]) -> None:
+    def _train_stage(self, index: int, first_step: int) -> None:
         stage, settings = self.recipe.stages[index], self.settings
-        trained = dict(stage.parameters(self.system))
-        for name, parameter in self.system.named_parameters():
-            parameter.requires_grad_(name in trained)
-        adam = Adam(trained.values(), lr=stage.learning_rate)
-        for state in states:
-            load_state(
-                state, system=self.system, average=self.average, optimizer=adam, names=list(trained)
-            )
+        adam = Adam(freeze_all_but(stage, self.system).values(), lr=stage.learning_rate)
         objective, optimizer = self.accelerator.prepare(
             TrainingObjective(
                 self.system,
@@ -181,7 +121,13 @@ class Trainer:
             ),
             adam,
         )
-        batches = self._batches(index, first_step)
+        # FSDP has put shards in the place of parameters: the average follows.
+        trained = dict(stage.parameters(self.system))
+        for name, parameter in self.system.named_parameters():
+            self.average[name] = like(self.average[name], parameter)
+        if first_step:
+            load_optimizer(self.states[-1], adam, trained)
+        batches = self.source.batches(self._share(index, first_step), workers=settings.workers)
         self.monitor.start_stage(stage, first_step)
         for step in range(first_step, stage.steps):
             objective.train()
@@ -196,16 +142,10 @@ class Trainer:
             last = done == stage.steps
             if last or done % settings.validate_every == 0:
                 self._validate(stage, done)
-            if (last or done % settings.save_every == 0) and self.accelerator.is_main_process:
-                save_state(
-                    self.checkpoints,
-                    Place(index, done),
-                    system=self.system,
-                    average=self.average,
-                    optimizer=adam,
-                    names=list(trained),
-                    keep=settings.keep,
-                )
+            if last or done % settings.save_every == 0:
+                self._save(Place(index, done), name_optimizer(adam, trained))
+        self.accelerator.free_memory(objective, optimizer)
+        self._leave_shards()
 
     def _step(
         self,
@@ -217,79 +157,131 @@ class Trainer:
     ) -> LossTerms:
         """Take one optimiser step over the accumulated micro-batches."""
         accelerator, settings, stage = self.accelerator, self.settings, self.recipe.stages[index]
-        for part in range(settings.accumulate):
+        for turn in range(settings.accumulate):
             with self.monitor.waiting():
                 samples = next(batches)
             self.monitor.skipped(samples.skipped)
-            micro = part * accelerator.num_processes + accelerator.process_index
-            seed = mix_seed(settings.seed, index, step, micro)
+            part = turn * accelerator.num_processes + accelerator.process_index
+            seed = mix_seed(settings.seed, index, step, part)
+            batch = Batch(stage.name, step, part, seed, samples.names)
             with accelerator.accumulate(objective):
                 with accelerator.autocast():
                     terms: LossTerms = objective(
                         samples.to(accelerator.device),
                         seed=seed,
+                        part=part,
                         rate_scale=rate_scale(stage, step),
                     )
-                broken = terms.first_broken()
-                if broken is not None:
-                    raise TrainingError(
-                        f"{broken} is not finite in stage {stage.name}, step {step}, seed {seed}"
-                    )
+                stop_if_broken(terms.first_broken(), batch, settings.output)
                 accelerator.backward(terms.total)
                 if accelerator.sync_gradients:
-                    accelerator.clip_grad_norm_(objective.parameters(), settings.max_norm)
+                    norm = accelerator.clip_grad_norm_(objective.parameters(), settings.max_norm)
+                    broken = None if norm is None or norm.isfinite() else "the gradient"
+                    stop_if_broken(broken, batch, settings.output)
                 optimizer.step()
                 optimizer.zero_grad()
         return terms
 
-    def _batches(self, index: int, first_step: int) -> Iterator[Samples]:
+    def _share(self, index: int, first_step: int) -> Share:
         stage = self.recipe.stages[index]
-        parts = self.accelerator.num_processes * self.settings.accumulate
-        if stage.batch_size % parts:
-            raise ValueError(
-                f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
-                f"processes times accumulation, got {parts}"
-            )
-        plan = CropPlan(
-            photos=len(self.dataset),
+        return Share(
             size=stage.crop,
-            micro_batch=stage.batch_size // parts,
-            parts=parts,
+            micro_batch=stage.batch_size // self.parts,
+            parts=self.parts,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
             seed=mix_seed(self.settings.seed, index),
             first_step=first_step,
             last_step=stage.steps,
         )
-        workers = self.settings.workers
-        loader = DataLoader(
-            self.dataset, batch_sampler=plan, collate_fn=collate, num_workers=workers
-        )
-        return iter(loader)
 
-    def _averaged(self) -> LRISC:
-        """Copy the model with the moving average of its weights, ready to transmit."""
-        averaged = copy.deepcopy(self.system)
-        averaged.load_state_dict(self.average, strict=False)
-        averaged.hyperprior.update()
-        return averaged.eval()
+    def _save(self, place: Place, optimizer: dict[str, Tensor]) -> None:
+        """Write a checkpoint from the main process."""
+        model, average, optimizer = (
+            whole(tensors) for tensors in (self.system.state_dict(), self.average, optimizer)
+        )
+        ledger = self._ledger()
+        if self.accelerator.is_main_process:
+            save_state(
+                self.checkpoints,
+                place,
+                model=model,
+                average=average,
+                optimizer=optimizer,
+                ledger=ledger,
+                keep=self.settings.keep,
+            )
 
     def _validate(self, stage: Stage, done: int) -> None:
-        if self.accelerator.is_main_process and self.held_out:
+        if not self.held_out:
+            return
+        averaged = self._averaged()
+        if self.accelerator.is_main_process:
             figures = validate(
-                self._averaged(), self.held_out, self.held_out_masks, perceptual=self.perceptual
+                averaged, self.held_out, self.held_out_masks, perceptual=self.perceptual
             )
             self.monitor.validation(stage, done, figures)
+
+    def _averaged(self) -> LRISC:
+        """Build the model with the moving average of its weights, ready to transmit."""
+        averaged = LRISC(preset(self.settings.preset))
+        averaged.load_state_dict(whole(self.system.state_dict()) | whole(self.average))
+        averaged.hyperprior.update()
+        return averaged.to(self.accelerator.device).eval()
+
+    def _leave_shards(self) -> None:
+        """Build the model anew from what FSDP has sharded, for the next stage shards it anew."""
+        if self.accelerator.is_fsdp2:
+            weights, self.average = whole(self.system.state_dict()), whole(self.average)
+            self.system = build_model(self.settings)
+            self.system.load_state_dict(weights)
+
+    def _ledger(self) -> Ledger:
+        return self.monitor.ledger(gather_object([self.monitor.skipped_photos]))
+
+    def _finish(self, place: Place) -> None:
+        """Write the finished model, and its card beside it."""
+        averaged, card = self._averaged(), self._card(place)
+        if self.accelerator.is_main_process:
+            save_model(averaged, self.settings.output / "model")
+            finish_card(card, self.settings.output, model=self.settings.output / "model")
+
+    def _write_card(self, place: Place) -> None:
+        card = self._card(place)
+        if self.accelerator.is_main_process:
+            write_card(card, self.settings.output)
+
+    def _card(self, place: Place) -> RunCard:
+        settings = self.settings
+        return RunCard(
+            preset=settings.preset,
+            seed=settings.seed,
+            data=self.source.fingerprint(),
+            held_out=hash_names((path.name, path.stat().st_size) for path in self.held_out),
+            masks=settings.masks is not None,
+            recipe=self.recipe,
+            processes=self.accelerator.num_processes,
+            accumulate=settings.accumulate,
+            mixed_precision=self.accelerator.mixed_precision,
+            place=place,
+            resumed_at=self.resumed_at,
+            ledger=self._ledger(),
+            curves=read_curves(settings.output),
+        )
 
 
 def main() -> None:
     """Train from the command line; a user's mistake ends in one line and exit code 2."""
     settings = tyro.cli(TrainSettings, description=__doc__)
+    trainer: Trainer | None = None
     try:
-        Trainer(settings).run()
+        trainer = Trainer(settings)
+        trainer.run()
     except (ValueError, OSError, TrainingError) as error:
-        print(f"lrisc: {error}", file=sys.stderr)
-        sys.exit(2)
+        # Before the run, every process meets the same error: one of them says so.
+        if trainer is not None or PartialState().is_main_process:
+            print(f"lrisc: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
 
 
 if __name__ == "__main__":

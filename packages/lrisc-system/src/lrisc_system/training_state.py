@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shutil import rmtree
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from lrisc_system.checkpoint import CheckpointError, load_weights, replacing
+from lrisc_system.checkpoint import (
+    CheckpointError,
+    load_weights,
+    read_tensors,
+    replacing,
+    write_tensors,
+)
 from lrisc_system.system import LRISC
 
 STATE_NAME = "state.json"
@@ -30,14 +37,27 @@ class Place:
         return f"stage{self.stage}-step{self.step:07d}"
 
 
+@dataclass(frozen=True)
+class Ledger:
+    """What a run adds up, over all its resumes.
+
+    Args:
+        seconds: trained so far.
+        skipped: photos that could not be read, and how often they were met.
+    """
+
+    seconds: float = 0.0
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
 def save_state(
     folder: Path,
     place: Place,
     *,
-    system: LRISC,
+    model: Mapping[str, Tensor],
     average: Mapping[str, Tensor],
-    optimizer: Optimizer,
-    names: list[str],
+    optimizer: Mapping[str, Tensor],
+    ledger: Ledger,
     keep: int,
 ) -> None:
     """Write a checkpoint atomically and drop all but the newest `keep`.
@@ -45,19 +65,31 @@ def save_state(
     Args:
         folder: of the run's checkpoints.
         place: where the run stands.
-        system: the model.
+        model: the model's state.
         average: the moving average of its parameters.
-        optimizer: Adam over the stage's parameters.
-        names: of those parameters, in the optimiser's order.
+        optimizer: its tensors, named by `name_optimizer`.
+        ledger: of the run.
         keep: how many checkpoints stay.
+
+    Raises:
+        CheckpointError: if it cannot be written; the earlier checkpoints are whole then.
     """
-    with replacing(folder / str(place)) as fresh:
-        save_file(_contiguous(system.state_dict()), fresh / "model.safetensors")
-        save_file(_contiguous(average), fresh / "average.safetensors")
-        save_file(_flatten(optimizer, names), fresh / "optimizer.safetensors")
-        (fresh / STATE_NAME).write_text(json.dumps(asdict(place)) + "\n")
+    try:
+        for leftover in folder.glob(".stage*"):  # of a process that was killed while writing
+            rmtree(leftover)
+        with replacing(folder / str(place)) as fresh:
+            write_tensors(model, fresh / "model.safetensors")
+            write_tensors(average, fresh / "average.safetensors")
+            write_tensors(optimizer, fresh / "optimizer.safetensors")
+            state = {**asdict(place), **asdict(ledger)}
+            (fresh / STATE_NAME).write_text(json.dumps(state) + "\n")
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot write the checkpoint {place}, the earlier ones are whole: {error}"
+        ) from error
     for old in list_states(folder)[:-keep]:
-        rmtree(old)
+        grave = tempfile.mkdtemp(prefix=f".{old.name}-", dir=folder)
+        rmtree(old.replace(grave))
 
 
 def list_states(folder: Path) -> list[Path]:
@@ -67,53 +99,70 @@ def list_states(folder: Path) -> list[Path]:
 
 def load_place(state: Path) -> Place:
     """Read where the run stood."""
-    return Place(**json.loads((state / STATE_NAME).read_text()))
+    values = json.loads((state / STATE_NAME).read_text())
+    return Place(values["stage"], values["step"])
 
 
-def load_state(
-    state: Path,
-    *,
-    system: LRISC,
-    average: dict[str, Tensor],
-    optimizer: Optimizer,
-    names: list[str],
-) -> None:
-    """Read what `save_state` wrote into the objects of a run.
+def load_ledger(state: Path) -> Ledger:
+    """Read what the run had added up."""
+    values = json.loads((state / STATE_NAME).read_text())
+    return Ledger(values.get("seconds", 0.0), values.get("skipped", {}))
+
+
+def load_state(state: Path, *, system: LRISC, average: dict[str, Tensor]) -> None:
+    """Read the weights and their average that `save_state` wrote.
 
     Raises:
-        CheckpointError: if the checkpoint is damaged or of another run's shape.
+        CheckpointError: if the checkpoint is damaged or of another model.
     """
     load_weights(system, state / "model.safetensors")
-    average.update(load_file(state / "average.safetensors"))
-    try:
-        _restore(optimizer, names, load_file(state / "optimizer.safetensors"))
-    except KeyError as error:
-        raise CheckpointError(f"{state} lacks the optimiser's state of {error}") from error
+    stored = read_tensors(state / "average.safetensors")
+    if stored.keys() != average.keys():
+        raise CheckpointError(f"{state} holds the average of another model")
+    average.update({name: like(stored[name], average[name]) for name in average})
 
 
-def _flatten(optimizer: Optimizer, names: list[str]) -> dict[str, Tensor]:
+def load_optimizer(state: Path, optimizer: Optimizer, trained: Mapping[str, nn.Parameter]) -> None:
+    """Read the optimiser's tensors that `save_state` wrote; shards take their part.
+
+    To be called after Accelerate's `prepare`, which forgets what an optimiser knew when it puts
+    shards in the place of parameters.
+
+    Raises:
+        CheckpointError: if the checkpoint is damaged or of another stage.
+    """
+    for label, tensor in read_tensors(state / "optimizer.safetensors").items():
+        key, name = label.split("/", 1)
+        if name not in trained:
+            raise CheckpointError(f"{state} holds the optimiser of another stage: {name}")
+        parameter = trained[name]
+        shaped = tensor.shape == parameter.shape
+        optimizer.state[parameter][key] = like(tensor, parameter) if shaped else tensor
+
+
+def name_optimizer(optimizer: Optimizer, trained: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """Name the optimiser's tensors by parameter: `exp_avg/g_a.linear.weight`."""
-    states = optimizer.state_dict()["state"]
     return {
-        f"{key}/{names[index]}": value.contiguous()
-        for index, values in states.items()
-        for key, value in values.items()
+        f"{key}/{name}": tensor
+        for name, parameter in trained.items()
+        for key, tensor in optimizer.state.get(parameter, {}).items()
     }
 
 
-def _restore(optimizer: Optimizer, names: list[str], tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    index = {name: position for position, name in enumerate(names)}
-    for label, tensor in tensors.items():
-        key, name = label.split("/", 1)
-        state.setdefault(index[name], {})[key] = tensor
-    optimizer.load_state_dict(
-        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-    )
+def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Gather what FSDP has sharded; every process must take part."""
+    return {
+        name: tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
+        for name, tensor in tensors.items()
+    }
 
 
-def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+def like(tensor: Tensor, reference: Tensor) -> Tensor:
+    """Put a tensor where a reference of its shape is, in shards if that is in shards."""
+    tensor = tensor.to(reference.device)
+    if isinstance(reference, DTensor):
+        return distribute_tensor(tensor, reference.device_mesh, reference.placements)
+    return tensor
 
 
 def start_average(module: nn.Module) -> dict[str, Tensor]:

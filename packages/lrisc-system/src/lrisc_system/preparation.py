@@ -1,0 +1,96 @@
+"""What a run is made of, built from its settings: processes, data, model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from torch import nn
+
+from cond_diffusion import DiffusionDecoder
+from cond_diffusion.unet import Unit
+from lrisc_system.config import preset
+from lrisc_system.data import PhotoCrops, Source, find_masks, list_images, split_validation
+from lrisc_system.settings import TrainSettings
+from lrisc_system.stages import Stage
+from lrisc_system.stream import ShardCrops, list_shards
+from lrisc_system.system import LRISC
+from lrisc_system.tracking import check_trackers
+
+
+def start_accelerator(settings: TrainSettings) -> Accelerator:
+    """Join the processes of the run, or be the only one.
+
+    Raises:
+        ValueError: if the launcher asks for what training does not do.
+    """
+    check_trackers(settings.log_with)
+    accelerator = Accelerator(
+        gradient_accumulation_steps=settings.accumulate,
+        mixed_precision=settings.mixed_precision,
+        log_with=list(settings.log_with) or None,
+        project_dir=settings.output / "logs",
+        # Buffers do not change in training.
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+    if accelerator.mixed_precision not in ("no", "bf16"):
+        raise ValueError(
+            f"expected mixed precision no or bf16, got {accelerator.mixed_precision}: the loss "
+            "and the schedule do not fit in fp16"
+        )
+    if accelerator.gradient_accumulation_steps != settings.accumulate:
+        raise ValueError(
+            f"expected --accumulate to say how many micro-batches make a step, got "
+            f"{accelerator.gradient_accumulation_steps} from the launcher"
+        )
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise ValueError("expected fsdp_version: 2 in the launcher's configuration, got 1")
+    return accelerator
+
+
+def open_data(settings: TrainSettings) -> tuple[Source, list[Path]]:
+    """Find the training crops and the photos held out for validation.
+
+    Raises:
+        ValueError: if there are no photos, no shards, or a photo has no mask.
+    """
+    found = [] if settings.data is None else list_images(settings.data)
+    if settings.stream is not None:
+        return ShardCrops(list_shards(settings.stream)), found
+    photos, held_out = split_validation(found)
+    if not photos:
+        raise ValueError(f"expected photos to train on in {settings.data}, got only held-out ones")
+    masks = find_masks(photos, settings.masks) if settings.masks else None
+    return PhotoCrops(photos, masks), held_out
+
+
+def build_model(settings: TrainSettings) -> LRISC:
+    """Build the model to train, with what the settings ask of its modules."""
+    torch.manual_seed(settings.seed)
+    system = LRISC(preset(settings.preset))
+    for module in system.modules():
+        if isinstance(module, Unit):
+            module.checkpoint_gradients = settings.checkpoint_gradients
+    if settings.compile:
+        compile_model(system)
+    return system
+
+
+def compile_model(system: LRISC, *, backend: str = "inductor") -> None:
+    """Let torch.compile work on the convolutions of g_a and of the diffusion decoder's U-Net.
+
+    The rest chooses its shapes by the data and stays as it is.
+    """
+    system.g_a.compile(backend=backend)
+    if isinstance(system.decoder, DiffusionDecoder):
+        system.decoder.unet.compile(backend=backend)
+
+
+def freeze_all_but(stage: Stage, system: LRISC) -> dict[str, nn.Parameter]:
+    """Let gradients reach the parameters of a stage only, and return those."""
+    trained = dict(stage.parameters(system))
+    for name, parameter in system.named_parameters():
+        parameter.requires_grad_(name in trained)
+    return trained

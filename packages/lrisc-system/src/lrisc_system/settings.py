@@ -1,0 +1,87 @@
+"""What a training run is told: the options of `lrisc train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lrisc_system.stages import Recipe, recipe
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One training run.
+
+    Args:
+        preset: name of the model's numbers and of its stages.
+        data: folder of photos; beside `stream`, a folder of photos to validate on, if any.
+        output: folder of the run: checkpoints, curves, run card, and the finished model.
+        stream: tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
+        masks: folder of saliency maps `stem.png`; detected on the fly when absent.
+        resume: go on from the newest checkpoint in `output`.
+        seed: of everything random.
+        steps_scale: factor on the steps of every stage.
+        accumulate: micro-batches per process and step.
+        workers: data loading processes.
+        lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
+        lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
+        max_norm: gradients are clipped to this norm.
+        mixed_precision: bf16 halves the activations; what the launcher says by default.
+        checkpoint_gradients: recompute the U-Net's units in the backward pass, to save memory.
+        compile: compile g_a and the U-Net by torch.compile.
+        log_with: trackers of accelerate: tensorboard, wandb and more.
+        save_every: steps between checkpoints.
+        keep: newest checkpoints that stay.
+        validate_every: steps between validations, each with a picture grid.
+        validation_photos: how many held-out photos a validation takes.
+    """
+
+    preset: str
+    output: Path
+    data: Path | None = None
+    stream: str | None = None
+    masks: Path | None = None
+    resume: bool = False
+    seed: int = 0
+    steps_scale: float = 1.0
+    accumulate: int = 1
+    workers: int = 1
+    lambda_rate: float | None = None
+    lambda_perceptual: float | None = None
+    max_norm: float = 1.0
+    mixed_precision: Literal["no", "bf16"] | None = None
+    checkpoint_gradients: bool = False
+    compile: bool = False
+    log_with: tuple[str, ...] = ()
+    save_every: int = 100
+    keep: int = 2
+    validate_every: int = 200
+    validation_photos: int = 8
+
+    def __post_init__(self) -> None:
+        if self.data is None and self.stream is None:
+            raise ValueError("expected --data or --stream, got neither")
+        for name in ("accumulate", "save_every", "keep", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+
+    def recipe(self) -> Recipe:
+        """Look up the preset's recipe and apply what these settings change in it.
+
+        Raises:
+            ValueError: if there is no such preset.
+        """
+        known = recipe(self.preset)
+        chosen = {
+            "lambda_rate": self.lambda_rate,
+            "lambda_perceptual": self.lambda_perceptual,
+        }
+        return replace(
+            known,
+            stages=tuple(
+                replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
+                for stage in known.stages
+            ),
+            **{name: value for name, value in chosen.items() if value is not None},
+        )
