@@ -14,9 +14,9 @@ PRESET ?= small
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-$(VENV)/.installed: pyproject.toml $(PACKAGES:%=%/pyproject.toml)
+$(VENV)/.installed: requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install $(PACKAGES:%=--editable %) --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --requirement requirements-dev.txt
 	@touch $@
 
 demo: $(VENV)/.installed  ## Set up, send the photo that ships at 1, 10 and 19 dB, draw it in out/

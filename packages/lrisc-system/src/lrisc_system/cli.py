@@ -246,7 +246,7 @@ def main() -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="lrisc", description=__doc__)
-    except (ValueError, OSError, TrainingError) as error:
+    except (ValueError, OSError, ImportError, TrainingError) as error:
         print(f"lrisc: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
