@@ -23,6 +23,7 @@ from lrisc_system.images import load_image, load_mask, save_image
 from lrisc_system.link import cross_channel
 from lrisc_system.metrics import evaluate_pair
 from lrisc_system.packet import Packet, read_packet, write_packet
+from lrisc_system.plan import print_plan
 from lrisc_system.report import Result, metrics_table
 from lrisc_system.settings import TrainSettings
 from lrisc_system.system import LRISC
@@ -190,6 +191,17 @@ def train(settings: Annotated[TrainSettings, arg(name="")], /) -> None:
     Trainer(settings).run()
 
 
+def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> None:
+    """Tell how much memory training takes: a table per batch size.
+
+    Args:
+        preset: of the model.
+        batch_size: images per process; smaller batches are listed too.
+        bf16: compute in mixed precision.
+    """
+    print_plan(preset, batch_size=batch_size, bf16=bf16, console=console)
+
+
 def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")], /) -> None:
     """Measure a model on a folder of images over SNRs and bandwidths."""
     evaluate(settings, console=console)
@@ -202,6 +214,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "transmit": transmit,
     "demo": demo,
     "train": train,
+    "plan": plan,
     "evaluate": run_evaluate,
 }
 
