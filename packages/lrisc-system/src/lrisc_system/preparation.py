@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DistributedType
 from torch import nn
 
 from cond_diffusion import DiffusionDecoder
@@ -32,8 +32,6 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
         mixed_precision=settings.mixed_precision,
         log_with=list(settings.log_with) or None,
         project_dir=settings.output / "logs",
-        # Buffers do not change in training.
-        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     if accelerator.mixed_precision not in ("no", "bf16"):
         raise ValueError(
@@ -89,8 +87,11 @@ def compile_model(system: LRISC, *, backend: str = "inductor") -> None:
 
 
 def freeze_all_but(stage: Stage, system: LRISC) -> dict[str, nn.Parameter]:
-    """Let gradients reach the parameters of a stage only, and return those."""
+    """Let gradients reach the parameters of a stage only, and return those.
+
+    The heads of rate 0 are empty; FSDP cannot share out their gradient.
+    """
     trained = dict(stage.parameters(system))
     for name, parameter in system.named_parameters():
-        parameter.requires_grad_(name in trained)
+        parameter.requires_grad_(name in trained and parameter.numel() > 0)
     return trained

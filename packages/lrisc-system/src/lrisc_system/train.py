@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import torch
 import tyro
 from accelerate import PartialState
 from accelerate.optimizer import AcceleratedOptimizer
@@ -110,6 +111,8 @@ class Trainer:
 
     def _train_stage(self, index: int, first_step: int) -> None:
         stage, settings = self.recipe.stages[index], self.settings
+        if self.accelerator.is_fsdp2:  # it cuts no parameter whose channels come last
+            self.system.to(memory_format=torch.contiguous_format)
         adam = Adam(freeze_all_but(stage, self.system).values(), lr=stage.learning_rate)
         objective, optimizer = self.accelerator.prepare(
             TrainingObjective(

@@ -151,16 +151,24 @@ def name_optimizer(optimizer: Optimizer, trained: Mapping[str, nn.Parameter]) ->
 
 def whole(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Gather what FSDP has sharded; every process must take part."""
-    return {
-        name: tensor.full_tensor().detach() if isinstance(tensor, DTensor) else tensor.detach()
-        for name, tensor in tensors.items()
-    }
+    return {name: _gather(tensor.detach()) for name, tensor in tensors.items()}
+
+
+def _gather(tensor: Tensor) -> Tensor:
+    if not isinstance(tensor, DTensor):
+        return tensor
+    if tensor.numel() == 0:  # FSDP cuts nothing into other pieces than DTensor can gather
+        return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
+    whole_tensor: Tensor = tensor.full_tensor()
+    return whole_tensor
 
 
 def like(tensor: Tensor, reference: Tensor) -> Tensor:
     """Put a tensor where a reference of its shape is, in shards if that is in shards."""
     tensor = tensor.to(reference.device)
     if isinstance(reference, DTensor):
+        if tensor.numel() == 0:
+            return torch.zeros_like(reference)
         return distribute_tensor(tensor, reference.device_mesh, reference.placements)
     return tensor
 
