@@ -8,13 +8,13 @@ MASKS ?=
 RUN ?= runs/small
 PRESET ?= small
 
-.PHONY: help demo test check format train evaluate wheels clean
+.PHONY: help demo test check format train evaluate docs wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-$(VENV)/.installed: requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
+$(VENV)/.installed: requirements-dev.txt requirements-docs.txt $(PACKAGES:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --requirement requirements-dev.txt
 	@touch $@
@@ -42,5 +42,11 @@ train: $(VENV)/.installed  ## Train: make train DATA=photos [MASKS=masks] [RUN=r
 evaluate: $(VENV)/.installed  ## Measure the shipped model: make evaluate DATA=kodak [MASKS=masks]
 	$(BIN)/lrisc evaluate --data $(DATA) $(if $(MASKS),--masks $(MASKS)) --out results
 
+docs: $(VENV)/.installed  ## Build the documentation into site/
+	$(BIN)/sphinx-build -q -W --keep-going -E -b html -d build/docs docs site
+
+wheels: $(VENV)/.installed  ## Install and test every package alone, from its wheel (half an hour)
+	$(BIN)/python scripts/check_wheels.py
+
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) out build dist
+	rm -rf $(VENV) out build dist site
