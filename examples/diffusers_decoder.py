@@ -1,0 +1,151 @@
+"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual objective.
+
+`DiffusersDecoder` has the two methods of `lrisc_system.ImageDecoder`; nothing else knows that it
+is not ours. It takes the options of `lrisc train`:
+
+    pip install diffusers
+    python examples/diffusers_decoder.py --preset tiny --data photos --output runs/diffusers
+"""
+
+from collections.abc import Iterator
+
+import torch
+import tyro
+from diffusers import DDIMScheduler, UNet2DModel
+from torch import Generator, Tensor, nn
+
+from cond_diffusion import Estimate, truncated_snr_weight
+from entropy_hyperprior import SynthesisTransform
+from lrisc_system import LRISC, LRISCConfig, load_model, preset, save_model
+from lrisc_system.data import Share, Source
+from lrisc_system.metrics import lpips_network
+from lrisc_system.objective import TrainingObjective
+from lrisc_system.preparation import freeze_all_but, open_data
+from lrisc_system.settings import TrainSettings
+from lrisc_system.stages import Stage
+from lrisc_system.start import start_in_closed_form
+
+
+class DiffusersDecoder(nn.Module):
+    """Redraw an image by `UNet2DModel`, which sees x_t beside the image that g_s gives.
+
+    Args:
+        base: y_hat (B, C, h, w) -> first guess (B, 3, 16 h, 16 w) in [0, 1].
+        widths: channels of the U-Net's levels, multiples of 8.
+        steps: DDIM steps of `decode`.
+    """
+
+    def __init__(
+        self, base: nn.Module, *, widths: tuple[int, ...] = (16, 32, 32), steps: int = 1
+    ) -> None:
+        super().__init__()
+        self.base = base
+        self.steps = steps
+        self.unet = UNet2DModel(
+            in_channels=6,
+            out_channels=3,
+            block_out_channels=widths,
+            down_block_types=("DownBlock2D",) * len(widths),
+            up_block_types=("UpBlock2D",) * len(widths),
+            layers_per_block=1,
+            norm_num_groups=8,
+            add_attention=False,
+        )
+        nn.init.zeros_(self.unet.conv_out.weight)  # so that training starts at the base image
+        nn.init.zeros_(self.unet.conv_out.bias)
+        self.scheduler = DDIMScheduler(
+            beta_schedule="squaredcos_cap_v2",
+            prediction_type="sample",
+            timestep_spacing="trailing",
+        )
+
+    def predict(self, x_t: Tensor, t: Tensor, base: Tensor) -> Tensor:
+        """Predict the image (B, 3, H, W) in [-1, 1] from x_t at times t (B,)."""
+        return base + self.unet(torch.cat([x_t, base], dim=1), t).sample
+
+    def estimate(
+        self, image: Tensor, y_hat: Tensor, *, generator: Generator | None = None
+    ) -> Estimate:
+        """Estimate `image` (B, 3, H, W) from y_hat at a random time, as the loss should see it."""
+        device, scheduler = image.device, self.scheduler
+        times = scheduler.config.num_train_timesteps
+        t = torch.randint(times, (len(image),), generator=generator, device=device)
+        noise = torch.randn(image.shape, generator=generator, device=device)
+        x_t = scheduler.add_noise(2 * image - 1, noise, t)
+        x_0 = self.predict(x_t, t, 2 * self.base(y_hat) - 1)
+        weight = truncated_snr_weight(scheduler.alphas_cumprod.to(device)[t], minimum=1.0)
+        return Estimate(image=(x_0 + 1) / 2, weight=weight)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        y_hat: Tensor,
+        *,
+        image_size: tuple[int, int],
+        generator: Generator | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1]."""
+        base = 2 * self.base(y_hat) - 1
+        x_t = torch.randn(base.shape, generator=generator, device=base.device)
+        self.scheduler.set_timesteps(self.steps if steps is None else steps, device=base.device)
+        for t in self.scheduler.timesteps:
+            x_0 = self.predict(x_t, t.expand(len(x_t)), base)
+            x_t = self.scheduler.step(x_0, t, x_t, use_clipped_model_output=True).prev_sample
+        height, width = image_size
+        return ((x_t + 1) / 2)[..., :height, :width].clamp(0, 1)
+
+
+def make_decoder(config: LRISCConfig) -> DiffusersDecoder:
+    """Build the decoder for a model of this config, with a g_s that the closed start sets."""
+    return DiffusersDecoder(SynthesisTransform(config.transform))
+
+
+def main(settings: TrainSettings) -> tuple[LRISC, list[float]]:
+    """Train by the stages of the preset; return the model read back, and the losses."""
+    torch.manual_seed(settings.seed)
+    config, source = preset(settings.preset), open_data(settings)[0]
+    system = LRISC(config, decoder=make_decoder(config))
+    start_in_closed_form(system, source, seed=settings.seed)
+    losses = [
+        loss
+        for index, stage in enumerate(settings.recipe().stages)
+        for loss in train_stage(system, source, stage, settings, seed=index)
+    ]
+    save_model(system, settings.output / "model")
+    return load_model(settings.output / "model", decoder=make_decoder(config)), losses
+
+
+def train_stage(
+    system: LRISC, source: Source, stage: Stage, settings: TrainSettings, *, seed: int
+) -> Iterator[float]:
+    """Train one stage in one process; yield the loss of every step."""
+    recipe = settings.recipe()
+    objective = TrainingObjective(
+        system.train(),
+        lpips_network("alex"),
+        stage=stage,
+        lambda_rate=recipe.lambda_rate,
+        lambda_perceptual=recipe.lambda_perceptual,
+    )
+    adam = torch.optim.Adam(freeze_all_but(stage, system).values(), lr=stage.learning_rate)
+    share = Share(
+        size=stage.crop,
+        micro_batch=stage.batch_size,
+        parts=1,
+        rank=0,
+        world=1,
+        seed=seed,
+        first_step=0,
+        last_step=stage.steps,
+    )
+    for step, samples in enumerate(source.batches(share, workers=settings.workers)):
+        terms = objective(samples, seed=step)
+        adam.zero_grad()
+        terms.total.backward()
+        adam.step()
+        yield terms.total.item()
+
+
+if __name__ == "__main__":
+    main(tyro.cli(TrainSettings, description=__doc__))
