@@ -108,3 +108,45 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path):
         fail()
     assert (target / "a").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_model_goes_through_the_hubs_methods(system, tmp_path):
+    system.save_pretrained(tmp_path / "model")
+    loaded = LRISC.from_pretrained(tmp_path / "model", expected_preset="tiny")
+    assert isinstance(loaded, LRISC)
+    assert not loaded.training
+    for name, parameter in system.named_parameters():
+        if not name.endswith("quantiles"):  # saving sets them from the prior of z
+            assert torch.equal(loaded.get_parameter(name), parameter), name
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+
+
+def test_from_pretrained_refuses_what_load_model_refuses(saved):
+    with pytest.raises(CheckpointError, match="not a checkpoint of the preset 'small'"):
+        LRISC.from_pretrained(saved, expected_preset="small")
+    (saved / WEIGHTS_NAME).write_bytes(pickle.dumps({"weight": 1}))
+    with pytest.raises(CheckpointError, match="damaged or no safetensors"):
+        LRISC.from_pretrained(saved)
+
+
+def test_a_repository_that_cannot_be_reached(tmp_path):
+    with pytest.raises(CheckpointError, match="got nobody/nothing"):
+        LRISC.from_pretrained("nobody/nothing", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_a_repository_is_asked_for_its_two_files(saved, monkeypatch):
+    asked = {}
+
+    def download(repository, **options):
+        asked.update(options, repository=repository)
+        return str(saved)
+
+    monkeypatch.setattr("lrisc_system.hub.snapshot_download", download)
+    LRISC.from_pretrained("somebody/lrisc-tiny", revision="v1")
+    assert asked["repository"] == "somebody/lrisc-tiny"
+    assert asked["revision"] == "v1"
+    assert asked["allow_patterns"] == ["config.json", "model.safetensors"]

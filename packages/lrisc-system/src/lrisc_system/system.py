@@ -30,6 +30,7 @@ from jscc_ratetoken import (
 from lrisc_system.budget import rates_within
 from lrisc_system.config import LRISCConfig
 from lrisc_system.decoders import ImageDecoder
+from lrisc_system.hub import HubModel
 from lrisc_system.images import pad_to_stride
 from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packet import Packet, PacketError
@@ -66,7 +67,7 @@ class Transmission:
     rate: Tensor  # expected CBR, (B,), with gradients
 
 
-class LRISC(nn.Module):
+class LRISC(nn.Module, HubModel):
     """Transmit images with ROI, rate and SNR awareness, and redraw them by diffusion.
 
     Args:
