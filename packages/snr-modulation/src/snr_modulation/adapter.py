@@ -1,11 +1,13 @@
 """The SNR adapter: eight fully connected layers, seven SM modules, one gate, Sec. III-A.3."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from snr_modulation.hub import find, load_weights, read_config, save
 from snr_modulation.modulation import SNRModulation, spread_snr
 
 LAYER_COUNT = 8
@@ -101,3 +103,40 @@ class SNRAdapter(nn.Module):
             f"expected features (B, N, {self.width}) or (B, {self.width}, H, W), "
             f"got {tuple(features.shape)}"
         )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the adapter's weights (safetensors) and sizes (JSON) into a folder.
+
+        Raises:
+            ImportError: without the extra [hub].
+        """
+        config = {
+            "width": self.width,
+            "hidden": self.hidden,
+            "identity": self.gate_gain == 2.0,
+            "detach_input": self.detach_input,
+        }
+        save(self, config, folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_id: str | Path, *, revision: str | None = None
+    ) -> "SNRAdapter":
+        """Load what `save_pretrained` wrote, from a folder or from the Hugging Face Hub.
+
+        Args:
+            folder_or_id: a folder, or `owner/name` on the Hub.
+            revision: branch, tag or commit on the Hub.
+
+        Raises:
+            ImportError: without the extra [hub].
+            ValueError: if files are missing, damaged, or of another module.
+        """
+        folder = find(folder_or_id, revision=revision)
+        config = read_config(folder)
+        try:
+            adapter = cls(**config)
+        except TypeError as error:
+            raise ValueError(f"{folder} holds the config of another module: {error}") from error
+        load_weights(adapter, folder)
+        return adapter

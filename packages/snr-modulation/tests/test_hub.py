@@ -1,0 +1,96 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from snr_modulation import SNRAdapter
+
+
+@pytest.fixture
+def adapter():
+    torch.manual_seed(0)
+    module = SNRAdapter(4, hidden=6, identity=True, detach_input=False)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return module
+
+
+@pytest.fixture
+def saved(adapter, tmp_path):
+    adapter.save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def test_round_trip(adapter, saved):
+    loaded = SNRAdapter.from_pretrained(saved)
+    assert (loaded.gate_gain, loaded.detach_input) == (2.0, False)
+    state = adapter.state_dict()
+    assert loaded.state_dict().keys() == state.keys()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.state_dict().items())
+
+
+def test_a_truncated_file_and_a_pickle(saved):
+    path = saved / "model.safetensors"
+    whole = path.read_bytes()
+    for content in (whole[:-100], pickle.dumps({"weight": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged or no safetensors file"):
+            SNRAdapter.from_pretrained(saved)
+
+
+def test_weights_of_other_sizes(saved):
+    config = json.loads((saved / "config.json").read_text())
+    config["hidden"] = 5
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="does not fit the module"):
+        SNRAdapter.from_pretrained(saved)
+
+
+def test_the_config_of_another_module(saved):
+    (saved / "config.json").write_text('{"colour": 1}')
+    with pytest.raises(ValueError, match="config of another module"):
+        SNRAdapter.from_pretrained(saved)
+    (saved / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"expected config\.json"):
+        SNRAdapter.from_pretrained(saved)
+
+
+def test_the_hub_is_asked_for_two_files(adapter, saved, monkeypatch):
+    asked = {}
+
+    def download(repository, *, revision, allow_patterns):
+        asked.update(repository=repository, revision=revision, files=allow_patterns)
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    loaded = SNRAdapter.from_pretrained("somebody/module", revision="v1")
+    assert (loaded.gate_gain, loaded.detach_input) == (2.0, False)
+    assert asked == {
+        "repository": "somebody/module",
+        "revision": "v1",
+        "files": ["config.json", "model.safetensors"],
+    }
+
+
+def test_a_missing_extra_is_named(saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"snr-modulation\[hub\]"):
+        SNRAdapter.from_pretrained(saved)
+    with pytest.raises(ImportError, match=r"snr-modulation\[hub\]"):
+        SNRAdapter.from_pretrained("somebody/module")
+
+
+def test_the_package_imports_neither():
+    code = (
+        "import sys, snr_modulation; print([n for n in ('safetensors', 'huggingface_hub') "
+        "if n in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "[]"
