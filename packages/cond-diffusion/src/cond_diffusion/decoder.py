@@ -1,12 +1,14 @@
 """The receiver's decoder: from the latent to the image by conditional diffusion."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.ddim import ddim_sample
+from cond_diffusion.hub import find, load_weights, read_config, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiles import Span, tile_spans
@@ -238,6 +240,39 @@ class DiffusionDecoder(nn.Module):
         if scale.shape != (channels,) or not bool((scale > 0).all()):
             raise ValueError(f"expected ({channels},) values above 0, got {tuple(scale.shape)}")
         self.unet.conditioner.latent_scale.copy_(scale)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write weights, the base's included (safetensors), and config (JSON) into a folder.
+
+        Raises:
+            ImportError: without the extra [hub].
+        """
+        save(self, asdict(self.config), folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_id: str | Path, *, base: nn.Module | None = None, revision: str | None = None
+    ) -> "DiffusionDecoder":
+        """Load what `save_pretrained` wrote, from a folder or from the Hugging Face Hub.
+
+        Args:
+            folder_or_id: a folder, or `owner/name` on the Hub.
+            base: a module like the one that was saved with it; it gets the saved weights.
+            revision: branch, tag or commit on the Hub.
+
+        Raises:
+            ImportError: without the extra [hub].
+            ValueError: if files are missing, damaged, or of another module or base.
+        """
+        folder = find(folder_or_id, revision=revision)
+        values = read_config(folder)
+        try:
+            config = DiffusionConfig(**{**values, "unet": UNetConfig(**values["unet"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"{folder} holds the config of another module: {error}") from error
+        decoder = cls(config, base=base)
+        load_weights(decoder, folder)
+        return decoder
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
         """The base's first guess (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""

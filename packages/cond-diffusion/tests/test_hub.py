@@ -1,0 +1,110 @@
+import json
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from cond_diffusion import DiffusionConfig, DiffusionDecoder, UNetConfig
+
+CONFIG = DiffusionConfig(unet=UNetConfig.tiny(), steps=3, base_variance=0.02)
+
+
+@pytest.fixture
+def decoder():
+    torch.manual_seed(0)
+    module = DiffusionDecoder(CONFIG)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return module
+
+
+@pytest.fixture
+def saved(decoder, tmp_path):
+    decoder.save_pretrained(tmp_path / "saved")
+    return tmp_path / "saved"
+
+
+def test_round_trip(decoder, saved):
+    loaded = DiffusionDecoder.from_pretrained(saved)
+    assert loaded.config == CONFIG
+    state = decoder.state_dict()
+    assert loaded.state_dict().keys() == state.keys()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.state_dict().items())
+
+
+def test_a_truncated_file_and_a_pickle(saved):
+    path = saved / "model.safetensors"
+    whole = path.read_bytes()
+    for content in (whole[:-100], pickle.dumps({"weight": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged or no safetensors file"):
+            DiffusionDecoder.from_pretrained(saved)
+
+
+def test_weights_of_other_sizes(saved):
+    config = json.loads((saved / "config.json").read_text())
+    config["unet"]["condition_channels"] = 16
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="does not fit the module"):
+        DiffusionDecoder.from_pretrained(saved)
+
+
+def test_the_config_of_another_module(saved):
+    (saved / "config.json").write_text('{"colour": 1}')
+    with pytest.raises(ValueError, match="config of another module"):
+        DiffusionDecoder.from_pretrained(saved)
+    (saved / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"expected config\.json"):
+        DiffusionDecoder.from_pretrained(saved)
+
+
+def test_the_hub_is_asked_for_two_files(decoder, saved, monkeypatch):
+    asked = {}
+
+    def download(repository, *, revision, allow_patterns):
+        asked.update(repository=repository, revision=revision, files=allow_patterns)
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    loaded = DiffusionDecoder.from_pretrained("somebody/module", revision="v1")
+    assert loaded.config == CONFIG
+    assert asked == {
+        "repository": "somebody/module",
+        "revision": "v1",
+        "files": ["config.json", "model.safetensors"],
+    }
+
+
+def test_a_missing_extra_is_named(saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.torch", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"cond-diffusion\[hub\]"):
+        DiffusionDecoder.from_pretrained(saved)
+    with pytest.raises(ImportError, match=r"cond-diffusion\[hub\]"):
+        DiffusionDecoder.from_pretrained("somebody/module")
+
+
+def test_the_package_imports_neither():
+    code = (
+        "import sys, cond_diffusion; print([n for n in ('safetensors', 'huggingface_hub') "
+        "if n in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert output.stdout.strip() == "[]"
+
+
+def test_the_base_is_saved_and_must_be_given_again(tmp_path):
+    def base():
+        return torch.nn.ConvTranspose2d(8, 3, 16, stride=16)
+
+    decoder = DiffusionDecoder(CONFIG, base=base())
+    decoder.save_pretrained(tmp_path)
+    loaded = DiffusionDecoder.from_pretrained(tmp_path, base=base())
+    assert torch.equal(loaded.base.weight, decoder.base.weight)
+    with pytest.raises(ValueError, match=r"does not fit the module: .*base\.weight"):
+        DiffusionDecoder.from_pretrained(tmp_path)
