@@ -136,6 +136,12 @@ def test_a_package_page_documents_every_public_name(package):
     assert sorted(documented) == sorted(public)
 
 
+def test_every_example_is_shown():
+    page = (DOCS / "guides" / "examples.md").read_text()
+    shown = re.findall(r"literalinclude\} \.\./\.\./examples/(\w+\.py)", page)
+    assert sorted(shown) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     build = pytest.importorskip("sphinx.cmd.build", reason="needs requirements-docs.txt")
