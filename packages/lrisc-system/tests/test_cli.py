@@ -1,5 +1,7 @@
 """The command line in this process; `tests/test_three_processes.py` runs it in three."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from lrisc_system.checkpoint import save_model
 from lrisc_system.cli import main
 from lrisc_system.config import TINY
 from lrisc_system.images import load_image, save_image
+from lrisc_system.radio_link import RadioLink
+from lrisc_system.sigmf_io import read_sigmf, write_sigmf
 from lrisc_system.system import LRISC
 
 
@@ -190,3 +194,31 @@ def test_every_command_explains_itself(lrisc, command):
     assert code == 0
     assert "usage: lrisc" in output
     assert len(output.splitlines()) > 10
+
+
+def test_a_photo_crosses_a_radio_link(lrisc, photo, checkpoint, tmp_path):
+    pytest.importorskip("sigmf", reason="needs the sigmf library: lrisc-system[sigmf]")
+    sent, received = tmp_path / "sent.sigmf-meta", tmp_path / "received.sigmf-meta"
+    model = ("--checkpoint", checkpoint)
+    options = ("--sample-rate-hz", 2e6, "--center-frequency-hz", 433.92e6)
+    code, output, _ = lrisc("send", photo, sent, "--format", "sigmf", *options, *model)
+    assert code == 0
+    recording = read_sigmf(sent)
+    assert (recording.sample_rate_hz, recording.center_frequency_hz) == (2e6, 433.92e6)
+    overhead = len(recording.samples) - recording.symbols
+    assert f"{overhead} channel uses of preamble and pilots" in output
+
+    link = RadioLink(gain=0.1, carrier_offset=3e-4, delay=100.5)
+    generator = torch.Generator().manual_seed(0)
+    samples = link.record(recording.samples, 15.0, generator=generator)
+    write_sigmf(replace(recording, samples=samples, side=None), received)
+    image = tmp_path / "b.png"
+    assert "no side information" in one_line(lrisc("receive", received, image, *model))
+    code, output, _ = lrisc("receive", received, image, "--sent", sent, *model)
+    assert code == 0
+    assert "frame found at sample 100.5" in output
+    assert load_image(image).shape == (1, 3, 40, 56)
+
+    packet = tmp_path / "a.lrisc"
+    assert lrisc("send", photo, packet, *model)[0] == 0
+    assert "--sent" in one_line(lrisc("receive", packet, image, "--sent", sent, *model))

@@ -26,6 +26,14 @@ from lrisc_system.packet import Packet, read_packet, write_packet
 from lrisc_system.plan import print_plan
 from lrisc_system.report import Result, metrics_table
 from lrisc_system.settings import TrainSettings
+from lrisc_system.sigmf_io import (
+    SIGMF_SUFFIXES,
+    Recording,
+    read_sigmf,
+    record_packet,
+    recover_packet,
+    write_sigmf,
+)
 from lrisc_system.system import LRISC
 from lrisc_system.train import Trainer
 
@@ -44,6 +52,13 @@ class Fading(Enum):
     fast = RayleighFast()
 
 
+class Format(Enum):
+    """What a sender writes."""
+
+    packet = "a packet file"
+    sigmf = "an IQ recording for a radio"
+
+
 def send(
     photo: PhotoFile,
     packet: PacketFile,
@@ -54,6 +69,9 @@ def send(
     cbr: float | None = None,
     alpha: float | None = None,
     mask: Path | None = None,
+    format: Format = Format.packet,
+    sample_rate_hz: float = 1e6,
+    center_frequency_hz: float = 0.0,
     checkpoint: Path = SHIPPED,
     preset: str | None = None,
 ) -> None:
@@ -67,13 +85,22 @@ def send(
         cbr: instead of eta, the bandwidth not to exceed, side information included.
         alpha: weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.
         mask: saliency map of the photo; found by the classical detector by default.
+        format: packet file, or SigMF recording with preamble and pilots, one sample per symbol.
+        sample_rate_hz: of the recording.
+        center_frequency_hz: of the radio that will play the recording.
         checkpoint: folder with config.json and model.safetensors; the shipped one by default.
         preset: refuse a checkpoint of any other preset.
     """
     system = load_model(checkpoint, expected_preset=preset)
     sent = _send(system, photo, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha, mask=mask)[1]
-    write_packet(sent, packet)
     _describe(sent, snr_db)
+    if format is Format.packet:
+        write_packet(sent, packet)
+        return
+    recording = record_packet(
+        sent, sample_rate_hz=sample_rate_hz, center_frequency_hz=center_frequency_hz
+    )
+    _describe_recording(recording, sent, snr_db, write_sigmf(recording, packet))
 
 
 def channel(
@@ -104,6 +131,7 @@ def receive(
     /,
     *,
     snr_db: float | None = None,
+    sent: Path | None = None,
     steps: int | None = None,
     seed: int = 0,
     checkpoint: Path = SHIPPED,
@@ -112,15 +140,16 @@ def receive(
     """Decode a received packet into an image.
 
     Args:
-        packet: packet file that came out of the channel.
+        packet: packet file that came out of the channel, or SigMF recording of it.
         image: image file to write; its suffix decides the format.
         snr_db: SNR in dB; what the packet's receiver noted by default.
+        sent: recording that was sent, if the received one lacks the side information.
         steps: diffusion steps; the model's by default.
         seed: of the diffusion's starting noise, if there are several steps.
         checkpoint: folder with config.json and model.safetensors; the shipped one by default.
         preset: refuse a checkpoint of any other preset.
     """
-    received = read_packet(packet)
+    received = _read(packet, sent)
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
         raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
@@ -245,6 +274,33 @@ def _cross(packet: Packet, snr_db: float, channel: Channel, seed: int) -> Packet
 
 def _receive(system: LRISC, packet: Packet, snr_db: float, steps: int | None, seed: int) -> Tensor:
     return system.receive(packet, snr_db, generator=Generator().manual_seed(seed), steps=steps)
+
+
+def _read(path: Path, sent: Path | None) -> Packet:
+    """Read a packet from its file, or find it in a recording and say what the link did."""
+    if path.suffix not in SIGMF_SUFFIXES:
+        if sent is not None:
+            raise ValueError(f"expected a SigMF recording to go with --sent, got {path}")
+        return read_packet(path)
+    recording = read_sigmf(path, sent=sent)
+    packet, frame = recover_packet(recording)
+    console.print(
+        f"frame found at sample {frame.start:.2f}, carrier off by "
+        f"{frame.carrier_offset * recording.sample_rate_hz:+.1f} Hz, SNR {packet.snr_db:.1f} dB"
+    )
+    return packet
+
+
+def _describe_recording(
+    recording: Recording, packet: Packet, snr_db: float, paths: tuple[Path, Path]
+) -> None:
+    height, width = packet.image_size
+    overhead = len(recording.samples) - recording.symbols
+    cbr = packet.cbr(snr_db) + overhead / (3 * height * width)
+    console.print(
+        f"{overhead} channel uses of preamble and pilots, CBR {cbr:.4f} with them; "
+        f"{paths[0].name}, {paths[1].name}"
+    )
 
 
 def _describe(packet: Packet, snr_db: float) -> None:
