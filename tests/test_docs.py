@@ -82,6 +82,7 @@ def check_accelerate(words: list[str]) -> None:
     launch = launch_command_parser().parse_args(words[2:])
     assert launch.module
     assert launch.training_script == "lrisc_system.train"
+    assert launch.config_file is None or (ROOT / launch.config_file).is_file(), words
     options = launch.training_script_args
     assert unknown_options(options, help_of("lrisc_system.train")) == [], words
 
