@@ -100,8 +100,9 @@ def test_a_packet_without_symbols(packet, tmp_path):
     assert len(recover_packet(read_sigmf(tmp_path / "a"))[0].symbols) == 0
 
 
-def test_the_image_comes_back_within_a_decibel(tmp_path):
-    """At 10 dB: gain, phase, 400 Hz at 1 MS/s and a fractional delay, all unknown."""
+@pytest.mark.parametrize("snr_db", [10.0, 15.0, 20.0])
+def test_the_image_comes_back_within_a_decibel(tmp_path, snr_db):
+    """From 10 dB on: gain, phase, 400 Hz at 1 MS/s and a fractional delay, all unknown."""
     torch.manual_seed(0)
     system = LRISC(TINY)
     system.hyperprior.channel_scale.copy_(8 * 0.9 ** torch.arange(32.0))
@@ -117,18 +118,18 @@ def test_the_image_comes_back_within_a_decibel(tmp_path):
     latent = torch.randn(1, 32, 8, 8) * (8 * 0.9 ** torch.arange(32.0)).reshape(1, 32, 1, 1)
     image = system.decoder.base(latent).detach().clamp(0, 1)
 
-    packet = system.send(image, 10.0, eta=0.5)
+    packet = system.send(image, snr_db, eta=0.5)
     recording = record_packet(packet)
     ideal, real = [], []
     for seed in range(4):
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(packet.symbols.shape, dtype=torch.complex64, generator=generator)
-        noisy = replace(packet, symbols=packet.symbols + 0.1**0.5 * noise)
-        ideal.append((system.receive(noisy, 10.0) - image).square().mean())
+        noisy = replace(packet, symbols=packet.symbols + 10 ** (-snr_db / 20) * noise)
+        ideal.append((system.receive(noisy, snr_db) - image).square().mean())
         link = RadioLink(
             gain=0.03, phase=1.0 + seed, carrier_offset=4e-4, delay=777.3 + 0.17 * seed
         )
-        samples = link.record(recording.samples, 10.0, generator=generator)
+        samples = link.record(recording.samples, snr_db, generator=generator)
         write_sigmf(replace(recording, samples=samples), tmp_path / "got")
         received, _ = recover_packet(read_sigmf(tmp_path / "got"))
         assert received.snr_db is not None
