@@ -101,7 +101,7 @@ def check_alone(package: str, wheels: dict[str, Path], folder: Path) -> str:
     """Install a package's wheel in an empty environment below `folder`, import it, test it.
 
     Returns:
-        The closing line of its tests.
+        What its tests say at the end, and what they skipped.
     """
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -129,7 +129,8 @@ def check_alone(package: str, wheels: dict[str, Path], folder: Path) -> str:
     shutil.copytree(ROOT / "packages" / package, copy, ignore=ignore)
     (copy / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
     report = run(python, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests", cwd=copy)
-    return report.strip().splitlines()[-1]
+    lines = report.strip().splitlines()
+    return "\n  ".join([lines[-1], *(line for line in lines if line.startswith("SKIPPED"))])
 
 
 def check_installed(wheel: Path, environment: Path, *, package: str) -> None:
