@@ -45,6 +45,9 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
         )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise ValueError("expected fsdp_version: 2 in the launcher's configuration, got 1")
+    if accelerator.is_fsdp2:
+        # Autocast chooses the precision: FSDP's own would round what must stay in float32.
+        accelerator.state.fsdp_plugin.mixed_precision_policy = None
     return accelerator
 
 

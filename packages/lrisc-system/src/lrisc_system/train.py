@@ -20,6 +20,7 @@ from lrisc_system.checkpoint import save_model
 from lrisc_system.config import preset
 from lrisc_system.data import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.failures import Batch, TrainingError, stop_if_broken
+from lrisc_system.launching import start_missing_processes
 from lrisc_system.metrics import lpips_network
 from lrisc_system.monitor import Monitor, read_curves
 from lrisc_system.objective import LossTerms, TrainingObjective
@@ -275,6 +276,7 @@ class Trainer:
 
 def main() -> None:
     """Train from the command line; a user's mistake ends in one line and exit code 2."""
+    start_missing_processes("lrisc_system.train")
     settings = tyro.cli(TrainSettings, description=__doc__)
     trainer: Trainer | None = None
     try:
