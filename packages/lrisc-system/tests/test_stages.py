@@ -1,7 +1,16 @@
 import pytest
 
 from lrisc_system.config import TINY
-from lrisc_system.stages import ADAPTERS, PAPER_STAGES, RECIPES, SMALL_STAGES
+from lrisc_system.stages import (
+    ADAPTERS,
+    PAPER_STAGES,
+    RECIPES,
+    SMALL_STAGES,
+    Stage,
+    learning_rate,
+    rate_scale,
+    recipe,
+)
 from lrisc_system.system import LRISC
 
 
@@ -41,3 +50,23 @@ def test_every_parameter_is_trained_before_the_last_stage(system):
 
 def test_every_preset_has_a_recipe():
     assert set(RECIPES) == {"paper", "small", "tiny"}
+
+
+def test_a_recipe_is_looked_up_by_name():
+    assert recipe("tiny") is RECIPES["tiny"]
+    with pytest.raises(ValueError, match=r"expected a preset of .*, got 'huge'"):
+        recipe("huge")
+
+
+def test_learning_rate_by_hand():
+    stage = Stage("s", trainable=("",), steps=101, learning_rate=1e-3, final_learning_rate=1e-4)
+    assert learning_rate(stage, 0) == pytest.approx(1e-3)
+    assert learning_rate(stage, 50) == pytest.approx(5.5e-4)  # cos(pi / 2) = 0: the middle
+    assert learning_rate(stage, 100) == pytest.approx(1e-4)
+
+
+def test_the_rate_term_comes_in_slowly():
+    stage = Stage("s", trainable=("",), rate_warmup=10)
+    assert rate_scale(stage, 0) == pytest.approx(0.1)
+    assert rate_scale(stage, 5) == pytest.approx(0.55)
+    assert rate_scale(stage, 10) == rate_scale(stage, 500) == 1

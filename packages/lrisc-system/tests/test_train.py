@@ -1,21 +1,30 @@
+import io
 import json
 import math
-import shutil
+import sys
+import tarfile
 from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
+from lrisc_system import train
 from lrisc_system.checkpoint import load_model
 from lrisc_system.failures import TrainingError
 from lrisc_system.images import load_image, save_image
 from lrisc_system.objective import LossTerms
 from lrisc_system.preparation import build_model
 from lrisc_system.settings import TrainSettings
-from lrisc_system.stages import RECIPES, Stage, learning_rate, rate_scale
-from lrisc_system.train import Trainer
-from lrisc_system.training_state import Place, list_states, load_place
+from lrisc_system.stages import RECIPES
+from lrisc_system.training_state import Place
+
+
+@pytest.fixture(autouse=True)
+def _fresh_accelerator():
+    """Mixed precision is chosen once per process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +32,7 @@ def folder(tmp_path_factory):
     """A few smooth photos, one of them held out for validation."""
     photos = tmp_path_factory.mktemp("photos")
     generator = torch.Generator().manual_seed(0)
-    for index in range(60):
+    for index in (0, 1, 2, 3, 4, 11):  # the name photo11 is held out
         coarse = torch.rand(1, 3, 6, 6, generator=generator)
         save_image(
             torch.nn.functional.interpolate(coarse, size=(80, 72), mode="bicubic"),
@@ -41,13 +50,12 @@ def settings(folder, tmp_path_factory):
         workers=0,
         save_every=1,
         keep=100,
-        validation_photos=1,
     )
 
 
 @pytest.fixture(scope="module")
 def finished(settings):
-    Trainer(settings).run()
+    train.Trainer(settings).run()
     return settings.output
 
 
@@ -66,17 +74,18 @@ def test_a_run_leaves_curves_and_pictures(finished):
     assert len(list((finished / "pictures").glob("*.png"))) == len(validations)
 
 
-@pytest.mark.parametrize("name", ["stage1-step0000001", "stage1-step0000002"])
-def test_a_resumed_run_ends_in_the_same_bits(finished, settings, tmp_path, name):
-    """Mid-stage and at a stage's end: Adam's state, the average and the data all go on."""
-    shutil.copytree(finished / "checkpoints" / name, tmp_path / "again" / "checkpoints" / name)
-    Trainer(replace(settings, output=tmp_path / "again", resume=True)).run()
-    first, again = (
-        load_file(output / "model" / "model.safetensors")
-        for output in (finished, tmp_path / "again")
-    )
-    assert first.keys() == again.keys()
-    assert all(torch.equal(first[key], again[key]) for key in first)
+def test_the_card_lies_beside_the_weights(finished):
+    card = json.loads((finished / "model" / "run.json").read_text())
+    assert (card["preset"], card["seed"], card["data"]["files"]) == ("tiny", 0, 5)
+    assert card["held_out"]["files"] == 1
+    assert card["place"] == {"stage": 4, "step": 2}
+    assert [stage["name"] for stage in card["recipe"]["stages"]] == [
+        stage.name for stage in RECIPES["tiny"].stages
+    ]
+    assert "torch" in card["versions"]
+    text = (finished / "model" / "run.md").read_text()
+    assert "| reached | stage 3-end-to-end, step 2 |" in text
+    assert load_image(finished / "model" / "run-curves.png").shape[1] == 3
 
 
 @pytest.mark.parametrize("index", range(5))
@@ -92,24 +101,99 @@ def test_only_the_stages_parameters_move(finished, settings, index):
     assert moved <= trained
 
 
+@pytest.fixture(scope="module")
+def shards(folder, tmp_path_factory):
+    """Two tar shards with masks, one photo of them broken."""
+    target = tmp_path_factory.mktemp("shards")
+    for number in range(2):
+        with tarfile.open(target / f"train-{number:04d}.tar", "w") as shard:
+            for photo in sorted(folder.glob("*.png"))[number * 3 : number * 3 + 3]:
+                data = photo.read_bytes()
+                contents = {".png": data, ".mask.png": data}
+                if photo.stem == "photo01":
+                    contents[".png"] = data[:100]
+                for suffix, content in contents.items():
+                    entry = tarfile.TarInfo(f"set/{photo.stem}{suffix}")
+                    entry.size = len(content)
+                    shard.addfile(entry, io.BytesIO(content))
+    return target
+
+
+@pytest.fixture(scope="module")
+def streamed(settings, shards, tmp_path_factory):
+    """A run from shards with every option on; three steps a stage."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    output = tmp_path_factory.mktemp("streamed")
+    options = replace(
+        settings,
+        output=output,
+        stream=str(shards),
+        steps_scale=1.5,
+        accumulate=2,
+        mixed_precision="bf16",
+        checkpoint_gradients=True,
+        log_with=("tensorboard",),
+        validation_photos=1,
+    )
+    train.Trainer(options).run()
+    return output
+
+
+def test_a_streamed_run_in_mixed_precision_ends_in_a_model(streamed):
+    load_model(streamed / "model", expected_preset="tiny")
+    lines = [json.loads(line) for line in (streamed / "curves.jsonl").read_text().splitlines()]
+    losses = [line["total"] for line in lines if "total" in line]
+    assert len(losses) == len(RECIPES["tiny"].stages)
+    assert all(0 < loss < 1 for loss in losses)
+    assert json.loads((streamed / "run.json").read_text())["mixed_precision"] == "bf16"
+
+
+def test_a_broken_photo_is_named_in_the_card(streamed):
+    skipped = json.loads((streamed / "run.json").read_text())["skipped"]
+    assert len(skipped) == 1
+    assert next(iter(skipped)).startswith("set/photo01: ")
+    assert "set/photo01: " in (streamed / "run.md").read_text()
+
+
+def test_tensorboard_gets_numbers_and_pictures(streamed):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    scalars, images = set(), set()
+    for path in (streamed / "logs").rglob("events.out*"):
+        tags = EventAccumulator(str(path)).Reload().Tags()
+        scalars.update(tags["scalars"])
+        images.update(tags["images"])
+    assert {"train/total", "train/cbr", "validation/psnr", "validation/lpips"} <= scalars
+    assert "sent above, received below" in images
+
+
 def test_an_old_run_is_not_overwritten(finished, settings):
     with pytest.raises(ValueError, match="--resume"):
-        Trainer(settings).run()
-
-
-def test_only_the_newest_checkpoints_stay(settings, tmp_path):
-    changed = replace(settings, output=tmp_path, keep=2, validation_photos=0)
-    Trainer(changed).run()
-    assert [load_place(state) for state in list_states(tmp_path / "checkpoints")] == [
-        Place(4, 1),
-        Place(4, 2),
-    ]
+        train.Trainer(settings).run()
 
 
 def test_a_broken_loss_stops_the_run(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(LossTerms, "first_broken", lambda terms: "roi")
     with pytest.raises(TrainingError, match="roi is not finite in stage 0-hyperprior, step 0"):
-        Trainer(replace(settings, output=tmp_path)).run()
+        train.Trainer(replace(settings, output=tmp_path)).run()
+    batch = json.loads((tmp_path / "broken-batch.json").read_text())
+    assert (batch["term"], batch["stage"], batch["step"], batch["part"]) == (
+        "roi",
+        "0-hyperprior",
+        0,
+        0,
+    )
+    assert isinstance(batch["seed"], int)
+    assert all(name.startswith("photo") for name in batch["photos"])
+
+
+def test_a_broken_gradient_stops_the_run(settings, tmp_path, monkeypatch):
+    broken = torch.tensor(math.nan)
+    monkeypatch.setattr(
+        "accelerate.Accelerator.clip_grad_norm_", lambda accelerator, *arguments: broken
+    )
+    with pytest.raises(TrainingError, match="the gradient is not finite in stage 0-hyperprior"):
+        train.Trainer(replace(settings, output=tmp_path)).run()
 
 
 def test_a_broken_term_is_named():
@@ -118,20 +202,43 @@ def test_a_broken_term_is_named():
     assert LossTerms(good, good, bad, good, good).first_broken() == "roi"
 
 
-def test_a_batch_that_does_not_divide(settings, tmp_path):
-    with pytest.raises(ValueError, match="divides by processes times accumulation, got 3"):
-        Trainer(replace(settings, output=tmp_path, accumulate=3)).run()
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "empty"}, "expected images"),
+        ({"data": "nowhere"}, "expected a folder of images"),
+        ({"stream": "empty"}, "expected tar shards"),
+        ({"masks": "empty"}, "expected a mask for every photo"),
+        ({"preset": "huge"}, "expected a preset of"),
+        ({"accumulate": "3"}, "divides by processes times accumulation, got 3"),
+        ({"log-with": "ouija"}, "expected a tracker of"),
+        ({"log-with": "wandb"}, "pip install 'wandb'"),
+    ],
+)
+def test_a_users_mistake_is_one_line(folder, tmp_path, monkeypatch, capfd, change, message):
+    (tmp_path / "empty").mkdir()
+    options = {"preset": "tiny", "data": str(folder), "output": "run", **change}
+    monkeypatch.chdir(tmp_path)
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        train.main()
+    assert stop.value.code == 2
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("lrisc: ")
+    assert message in error
 
 
-def test_learning_rate_by_hand():
-    stage = Stage("s", trainable=("",), steps=101, learning_rate=1e-3, final_learning_rate=1e-4)
-    assert learning_rate(stage, 0) == pytest.approx(1e-3)
-    assert learning_rate(stage, 50) == pytest.approx(5.5e-4)  # cos(pi / 2) = 0: the middle
-    assert learning_rate(stage, 100) == pytest.approx(1e-4)
+def test_settings_say_what_is_wrong(settings):
+    with pytest.raises(ValueError, match="expected --data or --stream"):
+        replace(settings, data=None)
+    with pytest.raises(ValueError, match="expected save_every of at least 1, got 0"):
+        replace(settings, save_every=0)
 
 
-def test_the_rate_term_comes_in_slowly():
-    stage = Stage("s", trainable=("",), rate_warmup=10)
-    assert rate_scale(stage, 0) == pytest.approx(0.1)
-    assert rate_scale(stage, 5) == pytest.approx(0.55)
-    assert rate_scale(stage, 10) == rate_scale(stage, 500) == 1
+def test_settings_change_the_recipe(settings):
+    changed = replace(settings, steps_scale=3.0, lambda_rate=0.5).recipe()
+    assert [stage.steps for stage in changed.stages] == [6] * 5
+    assert changed.lambda_rate == 0.5
+    assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
