@@ -22,7 +22,7 @@ def run_demo(
 ) -> list[Result]:
     """Transmit a photo at 1, 10 and 19 dB over AWGN and write the pictures.
 
-    `out` gets `received.png` (10 dB), `roi.png` (the mask) and `comparison.png`.
+    `out` gets `received.png` (10 dB), `roi.png` (the saliency S of Eq. (1)) and `comparison.png`.
 
     Args:
         system: the model, in evaluation mode.
@@ -33,7 +33,6 @@ def run_demo(
     """
     source = load_image(PHOTO if photo is None else photo)
     saliency = system.detector(source)
-    mask = system.smooth_mask(saliency).detach()
     results = []
     for snr_db in SNRS_DB:
         image, packet = system.transmit(
@@ -43,8 +42,8 @@ def run_demo(
     out.mkdir(parents=True, exist_ok=True)
     shown = next(result for result in results if result.snr_db == SHOWN_DB)
     save_image(shown.image, out / "received.png")
-    save_image(mask.expand(-1, 3, -1, -1), out / "roi.png")
-    save_comparison(source, mask, results, out / "comparison.png")
+    save_image(saliency.expand(-1, 3, -1, -1), out / "roi.png")
+    save_comparison(source, saliency, results, out / "comparison.png")
     console.print(metrics_table(results))
     console.print(f"Pictures: {out / 'comparison.png'}, {out / 'received.png'}, {out / 'roi.png'}")
     return results
