@@ -8,6 +8,7 @@ from lrisc_system.data import (
     collate,
     cut,
     find_masks,
+    hash_names,
     list_images,
     split_validation,
 )
@@ -118,3 +119,12 @@ def test_the_split_depends_on_names_alone(tmp_path):
     assert 30 < len(held_out) < 70  # one in forty
     moved = [tmp_path / "elsewhere" / path.name for path in paths]
     assert [path.name for path in split_validation(moved)[1]] == [path.name for path in held_out]
+
+
+def test_the_fingerprint_follows_names_and_sizes_alone(photos, tmp_path):
+    before = PhotoCrops(photos).fingerprint()
+    assert before.files == 5
+    # Of a file "a" of 3 bytes, by sha256sum.
+    assert hash_names([("a", 3)]).sha256.startswith("fb0abcd9f0c136e2")
+    photos[0].write_bytes(photos[0].read_bytes() + b"0")
+    assert PhotoCrops(photos).fingerprint() != before

@@ -94,7 +94,7 @@ def test_recomputing_gives_the_same_gradients(system, samples):
 
 def test_compiled_parts_give_the_same_loss(system, samples):
     eager = gradients(system, STAGES[1], samples)["g_a.linear.weight"]
-    compile_model(system, backend="aot_eager")
+    compile_model(system, backend="eager")
     compiled = gradients(system, STAGES[1], samples)["g_a.linear.weight"]
     torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-6)
     assert copy.deepcopy(system).state_dict().keys() == LRISC(TINY).state_dict().keys()
