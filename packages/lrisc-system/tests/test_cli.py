@@ -222,3 +222,21 @@ def test_a_photo_crosses_a_radio_link(lrisc, photo, checkpoint, tmp_path):
     packet = tmp_path / "a.lrisc"
     assert lrisc("send", photo, packet, *model)[0] == 0
     assert "--sent" in one_line(lrisc("receive", packet, image, "--sent", sent, *model))
+
+
+def test_evaluate_writes_a_table(lrisc, photo, checkpoint, tmp_path):
+    code, output, error = lrisc(
+        *("evaluate", "--data", photo.parent, "--out", tmp_path / "results"),
+        *("--checkpoint", checkpoint, "--snr-db", 10, 19, "--cbr", 0.1),
+    )
+    assert code == 0, error
+    assert "Mean over the images" in output
+    assert len((tmp_path / "results" / "results.csv").read_text().splitlines()) == 1 + 2
+
+
+def test_train_asks_for_its_folders(lrisc, tmp_path):
+    (tmp_path / "empty").mkdir()
+    result = lrisc(
+        *("train", "--preset", "tiny", "--data", tmp_path / "empty", "--output", tmp_path / "run")
+    )
+    assert "expected images" in one_line(result)

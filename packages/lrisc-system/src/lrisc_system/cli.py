@@ -215,7 +215,7 @@ def demo(
     run_demo(load_model(checkpoint), out=out, photo=photo, cbr=cbr, console=console)
 
 
-def train(settings: Annotated[TrainSettings, arg(name="")], /) -> None:
+def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     """Train a model from scratch in one process, by the stages of Algorithm 1."""
     Trainer(settings).run()
 
@@ -231,7 +231,7 @@ def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> 
     print_plan(preset, batch_size=batch_size, bf16=bf16, console=console)
 
 
-def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")], /) -> None:
+def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
     """Measure a model on a folder of images over SNRs and bandwidths."""
     evaluate(settings, console=console)
 
