@@ -189,9 +189,7 @@ class ShardReader(IterableDataset[Samples]):
                 pair = self.source.decode(member)
             except ImageError as error:
                 if str(error) in skipped:
-                    raise ImageError(
-                        f"none of the photos of an epoch can be read: {error}"
-                    ) from error
+                    raise ImageError(f"no photo of the shards can be read: {error}") from error
                 skipped.append(str(error))
                 continue
             for position in waiting:
