@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 
 import torch
@@ -283,9 +284,11 @@ def main() -> None:
         trainer = Trainer(settings)
         trainer.run()
     except (ValueError, OSError, TrainingError) as error:
-        # Before the run, every process meets the same error: one of them says so.
-        if trainer is not None or PartialState().is_main_process:
+        # Before the run, every process of a machine meets the same error: the first says so.
+        if trainer is not None or PartialState().is_local_main_process:
             print(f"lrisc: {error}", file=sys.stderr)
+        else:
+            time.sleep(1)  # a launcher ends the others as soon as one is gone
         sys.exit(USER_ERROR)
 
 
