@@ -1,4 +1,4 @@
-"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual objective.
+"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual loop.
 
 `DiffusersDecoder` has the two methods of `lrisc_system.ImageDecoder`; nothing else knows that it
 is not ours. It takes the options of `lrisc train`:
@@ -7,8 +7,6 @@ is not ours. It takes the options of `lrisc train`:
     python examples/diffusers_decoder.py --preset tiny --data photos --output runs/diffusers
 """
 
-from collections.abc import Iterator
-
 import torch
 import tyro
 from diffusers import DDIMScheduler, UNet2DModel
@@ -16,14 +14,9 @@ from torch import Generator, Tensor, nn
 
 from cond_diffusion import Estimate, truncated_snr_weight
 from entropy_hyperprior import SynthesisTransform
-from lrisc_system import LRISC, LRISCConfig, load_model, preset, save_model
-from lrisc_system.data import Share, Source
-from lrisc_system.metrics import lpips_network
-from lrisc_system.objective import TrainingObjective
-from lrisc_system.preparation import freeze_all_but, open_data
+from lrisc_system import LRISC, LRISCConfig, load_model, preset
 from lrisc_system.settings import TrainSettings
-from lrisc_system.stages import Stage
-from lrisc_system.start import start_in_closed_form
+from lrisc_system.train import Trainer
 
 
 class DiffusersDecoder(nn.Module):
@@ -101,50 +94,16 @@ def make_decoder(config: LRISCConfig) -> DiffusersDecoder:
     return DiffusersDecoder(SynthesisTransform(config.transform))
 
 
-def main(settings: TrainSettings) -> tuple[LRISC, list[float]]:
-    """Train by the stages of the preset; return the model read back, and the losses."""
-    torch.manual_seed(settings.seed)
-    config, source = preset(settings.preset), open_data(settings)[0]
-    system = LRISC(config, decoder=make_decoder(config))
-    start_in_closed_form(system, source, seed=settings.seed)
-    losses = [
-        loss
-        for index, stage in enumerate(settings.recipe().stages)
-        for loss in train_stage(system, source, stage, settings, seed=index)
-    ]
-    save_model(system, settings.output / "model")
-    return load_model(settings.output / "model", decoder=make_decoder(config)), losses
+def make_model(config: LRISCConfig) -> LRISC:
+    """Build the model to train."""
+    return LRISC(config, decoder=make_decoder(config))
 
 
-def train_stage(
-    system: LRISC, source: Source, stage: Stage, settings: TrainSettings, *, seed: int
-) -> Iterator[float]:
-    """Train one stage in one process; yield the loss of every step."""
-    recipe = settings.recipe()
-    objective = TrainingObjective(
-        system.train(),
-        lpips_network("alex"),
-        stage=stage,
-        lambda_rate=recipe.lambda_rate,
-        lambda_perceptual=recipe.lambda_perceptual,
-    )
-    adam = torch.optim.Adam(freeze_all_but(stage, system).values(), lr=stage.learning_rate)
-    share = Share(
-        size=stage.crop,
-        micro_batch=stage.batch_size,
-        parts=1,
-        rank=0,
-        world=1,
-        seed=seed,
-        first_step=0,
-        last_step=stage.steps,
-    )
-    for step, samples in enumerate(source.batches(share, workers=settings.workers)):
-        terms = objective(samples, seed=step)
-        adam.zero_grad()
-        terms.total.backward()
-        adam.step()
-        yield terms.total.item()
+def main(settings: TrainSettings) -> LRISC:
+    """Train by the stages of the preset, and read the finished model back."""
+    Trainer(settings, make_model=make_model).run()
+    config = preset(settings.preset)
+    return load_model(settings.output / "model", decoder=make_decoder(config))
 
 
 if __name__ == "__main__":

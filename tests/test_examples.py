@@ -60,8 +60,8 @@ def test_a_decoder_of_diffusers_trains_and_transmits(tmp_path):
         smooth = torch.nn.functional.interpolate(coarse, size=160, mode="bicubic")
         save_image(smooth, tmp_path / f"{index}.png")
     settings = TrainSettings(preset="tiny", data=tmp_path, output=tmp_path / "run", workers=0)
-    system, losses = example.main(settings)
-    assert np.isfinite(losses).all()
+    system = example.main(settings)
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
     assert system.decoder.unet.conv_out.weight.abs().max() > 0  # it was zero
     photo = load_image(tmp_path / "0.png")[..., :150, :133]
     first, again, other = (

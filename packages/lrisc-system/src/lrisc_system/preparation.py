@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from cond_diffusion import DiffusionDecoder
 from cond_diffusion.unet import Unit
-from lrisc_system.config import preset
+from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.settings import TrainSettings
 from lrisc_system.stages import Stage
@@ -67,10 +68,12 @@ def open_data(settings: TrainSettings) -> tuple[Source, list[Path]]:
     return PhotoCrops(photos, masks), held_out
 
 
-def build_model(settings: TrainSettings) -> LRISC:
+def build_model(
+    settings: TrainSettings, make_model: Callable[[LRISCConfig], LRISC] = LRISC
+) -> LRISC:
     """Build the model to train, with what the settings ask of its modules."""
     torch.manual_seed(settings.seed)
-    system = LRISC(preset(settings.preset))
+    system = make_model(preset(settings.preset))
     for module in system.modules():
         if isinstance(module, Unit):
             module.checkpoint_gradients = settings.checkpoint_gradients

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import tyro
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from lrisc_system.checkpoint import save_model
-from lrisc_system.config import preset
+from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.failures import Batch, TrainingError, stop_if_broken
 from lrisc_system.launching import start_missing_processes
@@ -55,11 +55,21 @@ USER_ERROR = 2
 class Trainer:
     """The objects of a run, and the loop over its stages.
 
+    Args:
+        settings: what to train, on what, for how long.
+        make_model: config -> model; one with a decoder or a detector of your own, if you like.
+
     Raises:
         ValueError: if the settings, the data and the processes do not go together.
     """
 
-    def __init__(self, settings: TrainSettings) -> None:
+    def __init__(
+        self,
+        settings: TrainSettings,
+        *,
+        make_model: Callable[[LRISCConfig], LRISC] = LRISC,
+    ) -> None:
+        self.make_model = make_model
         self.settings, self.recipe = settings, settings.recipe()
         self.accelerator = start_accelerator(settings)
         self.parts = self.accelerator.num_processes * settings.accumulate
@@ -77,7 +87,7 @@ class Trainer:
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.resumed_at = read_resumes(settings.output) if self.states else []
-        self.system = build_model(settings)
+        self.system = build_model(settings, make_model)
         self.perceptual = lpips_network("alex").to(self.accelerator.device)
         self.average: dict[str, Tensor] = {}
         self.monitor = Monitor(
@@ -229,7 +239,7 @@ class Trainer:
 
     def _averaged(self) -> LRISC:
         """Build the model with the moving average of its weights, ready to transmit."""
-        averaged = LRISC(preset(self.settings.preset))
+        averaged = self.make_model(preset(self.settings.preset))
         averaged.load_state_dict(whole(self.system.state_dict()) | whole(self.average))
         averaged.hyperprior.update()
         return averaged.to(self.accelerator.device).eval()
@@ -238,7 +248,7 @@ class Trainer:
         """Build the model anew from what FSDP has sharded, for the next stage shards it anew."""
         if self.accelerator.is_fsdp2:
             weights, self.average = whole(self.system.state_dict()), whole(self.average)
-            self.system = build_model(self.settings)
+            self.system = build_model(self.settings, self.make_model)
             self.system.load_state_dict(weights)
 
     def _ledger(self) -> Ledger:
