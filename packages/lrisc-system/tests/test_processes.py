@@ -1,6 +1,7 @@
 """Training in real processes: launched, killed, resumed, sharded, and out of disk."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lrisc_system.images import save_image
 from lrisc_system.training_state import Place, list_states, load_ledger, load_place
 
 KILLED = -9
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,7 @@ def train(photos):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=ONE_THREAD,
     )
 
     def order(output, *, processes, settings=None, **rest):
@@ -81,13 +84,15 @@ def test_two_launched_processes_train_as_one(finished, photos, tmp_path):
     command += ["-m", "lrisc_system.train", "--preset", "tiny", "--data", str(photos)]
     command += ["--output", str(output), "--resume", "--workers", "0", "--validation-photos", "0"]
     command += ["--steps-scale", "1.5"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
     assert result.returncode == 0, result.stderr[-2000:]
     assert json.loads((output / "run.json").read_text())["processes"] == 2
     one, two = weights(finished), weights(output)
     assert one.keys() == two.keys()
+    # Sums in another order differ in the last bits, which Adam's division magnifies: 1e-6 was
+    # seen. Anything else in the gradients would show as a share of the learning rate, 1e-3.
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-6)
+        torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
