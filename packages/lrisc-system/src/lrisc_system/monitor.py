@@ -17,9 +17,9 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from lrisc_system.images import save_image
 from lrisc_system.objective import LossTerms
@@ -57,11 +57,11 @@ class Monitor:
         self.console = Console(quiet=not visible)
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
             TimeRemainingColumn(),
+            # On a narrow terminal the figures take several lines; nothing is cut off.
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=False)),
             console=self.console,
         )
         self.past = Ledger()
@@ -135,7 +135,7 @@ class Monitor:
         self.progress.update(
             self.task,
             completed=done,
-            figures=f"{figures}  {per_second:.1f} images/s, {share:.0%} waiting for data",
+            figures=f"{per_second:.1f} images/s, {share:.0%} waiting for data, {figures}",
         )
         if done % self.record_every == 0 or done == stage.steps:
             values |= {
