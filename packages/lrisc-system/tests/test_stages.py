@@ -7,6 +7,7 @@ from lrisc_system.stages import (
     RECIPES,
     SMALL_STAGES,
     Stage,
+    describe_recipes,
     learning_rate,
     rate_scale,
     recipe,
@@ -70,3 +71,10 @@ def test_the_rate_term_comes_in_slowly():
     assert rate_scale(stage, 0) == pytest.approx(0.1)
     assert rate_scale(stage, 5) == pytest.approx(0.55)
     assert rate_scale(stage, 10) == rate_scale(stage, 500) == 1
+
+
+def test_the_help_lists_every_stage():
+    text = describe_recipes()
+    assert text.count("  1-prior-codec: ") == len(RECIPES)
+    assert "3-end-to-end: 62500 steps of 16 crops of 256, 0 to 20 dB" in text
+    assert "learning rate 0.0001 to 1e-06" in text

@@ -1,4 +1,4 @@
-"""The command line: `lrisc send`, `channel`, `receive`, `transmit`, `demo`, `train`, `evaluate`."""
+"""Send images over noisy links: `lrisc COMMAND --help` explains each command."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from lrisc_system.sigmf_io import (
     recover_packet,
     write_sigmf,
 )
+from lrisc_system.stages import describe_recipes
 from lrisc_system.system import LRISC
 from lrisc_system.train import Trainer
 
@@ -218,6 +219,9 @@ def demo(
 def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     """Train a model from scratch in one process, by the stages of Algorithm 1."""
     Trainer(settings).run()
+
+
+train.__doc__ = f"{train.__doc__}\n\n{describe_recipes()}"  # for its --help
 
 
 def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> None:

@@ -202,3 +202,20 @@ def learning_rate(stage: Stage, step: int) -> float:
 def rate_scale(stage: Stage, step: int) -> float:
     """Bring lambda of Eq. (14) in from a tenth, so that the first images are not grey."""
     return 1.0 if step >= stage.rate_warmup else 0.1 + 0.9 * step / stage.rate_warmup
+
+
+def describe_recipes() -> str:
+    """List the stages of every preset, a line each, for the help of the training commands."""
+    return "\n\n".join(
+        "\n".join([f"Stages of --preset {name}:", *map(_describe, known.stages)])
+        for name, known in RECIPES.items()
+    )
+
+
+def _describe(stage: Stage) -> str:
+    low, high = stage.snr_db
+    channel = "no channel" if stage.clean_share == 1 else f"{low:g} to {high:g} dB"
+    return (
+        f"  {stage.name}: {stage.steps} steps of {stage.batch_size} crops of {stage.crop}, "
+        f"{channel}, learning rate {stage.learning_rate:g} to {stage.final_learning_rate:g}"
+    )

@@ -28,7 +28,7 @@ from lrisc_system.objective import LossTerms, TrainingObjective
 from lrisc_system.preparation import build_model, freeze_all_but, open_data, start_accelerator
 from lrisc_system.run_card import RunCard, finish_card, read_resumes, write_card
 from lrisc_system.settings import TrainSettings
-from lrisc_system.stages import Stage, learning_rate, rate_scale
+from lrisc_system.stages import Stage, describe_recipes, learning_rate, rate_scale
 from lrisc_system.start import start_in_closed_form
 from lrisc_system.system import LRISC
 from lrisc_system.tracking import Trackers
@@ -288,7 +288,11 @@ class Trainer:
 def main() -> None:
     """Train from the command line; a user's mistake ends in one line and exit code 2."""
     start_missing_processes("lrisc_system.train")
-    settings = tyro.cli(TrainSettings, description=__doc__)
+    settings = tyro.cli(
+        TrainSettings,
+        prog="lrisc_system.train",
+        description=f"{__doc__}\n{describe_recipes()}",
+    )
     trainer: Trainer | None = None
     try:
         trainer = Trainer(settings)
