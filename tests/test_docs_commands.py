@@ -1,8 +1,8 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-What needs a registry, several machines, GPUs or hours of training is checked by `test_docs.py`
-alone: `pip` and `make` (which the checks of the wheels and CI run), a cluster's own programs, and
-training in presets beyond `tiny`.
+They run as they stand, but for three kinds: training runs in the preset `tiny`, on this process's
+CPU whatever the launcher was told; `pip` and `make` say what they would do; and a cluster's own
+script is parsed by its shell. `test_docs.py` checks every option, the launcher's too.
 """
 
 import importlib
@@ -26,7 +26,7 @@ MODULES = {
     "roi-saliency": "roi_saliency.cli",
     "snr-modulation": "snr_modulation.cli",
 }
-ELSEWHERE = {"#!/bin/bash", "accelerate", "bash", "export", "make", "pip", "srun"}
+PIP = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-build-isolation"]
 LINK = """
 import torch
 
@@ -36,18 +36,21 @@ def link(image, snr_db):
 """
 
 
-def commands(page: Path) -> list[list[str]]:
-    """List the commands of a page's shell blocks that one process runs in seconds."""
-    found = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    lines = "\n".join(found).replace("\\\n", " ").splitlines()
-    split = [words for line in lines if (words := shlex.split(line, comments=True))]
-    return [w for w in split if w[0] not in ELSEWHERE and w[:2] != ["lrisc", "train"]]
+def blocks(page: Path) -> list[str]:
+    """List a page's shell blocks."""
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def commands(block: str) -> list[list[str]]:
+    """Split a block into its commands."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 PAGES = [
     pytest.param(page, id=page.relative_to(DOCS).as_posix())
     for page in sorted(DOCS.rglob("*.md"))
-    if commands(page)
+    if blocks(page)
 ]
 
 
@@ -56,12 +59,12 @@ def reader(tmp_path, monkeypatch):
     """A folder with what the pages take for granted, small."""
     monkeypatch.chdir(tmp_path)
     photo = Image.open(PHOTO).resize((192, 128))
-    for folder in ("photos", "kodak", "kodak-masks"):
+    for folder in ("photos", "masks", "kodak", "kodak-masks"):
         Path(folder).mkdir()
     for path in ("photo.jpg", "photos/photo.jpg", "kodak/kodim01.png"):
         photo.save(path)
-    photo.convert("L").save("kodak-masks/kodim01.png")
-    Path("masks").mkdir()
+    for path in ("masks/photo.png", "kodak-masks/kodim01.png"):
+        photo.convert("L").save(path)
     shutil.copytree(SHIPPED, "runs/small/model")
     Path("my_model.py").write_text(LINK)
     monkeypatch.syspath_prepend(tmp_path)
@@ -85,12 +88,46 @@ def write_unet(path: Path) -> None:
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Run a command, in this process where that is possible; return its exit code."""
-    if words[0] == "python":
-        script = [sys.executable, str(ROOT / words[1]), *words[2:]]
-        return subprocess.run(script, capture_output=True, timeout=120).returncode
-    monkeypatch.setattr("sys.argv", words)
+    program, *options = words
+    if program == "python":
+        return finish([sys.executable, str(ROOT / options[0]), *options[1:]])
+    if program == "pip":
+        paths = [path for option in options[1:] for path in expand(option)]
+        return finish([*PIP, *paths], folder=ROOT)
+    if program == "make":
+        return finish(["make", "--dry-run", *options], folder=ROOT)
+    if program == "accelerate":
+        start = options.index("lrisc_system.train") + 1
+        return call("lrisc_system.train", in_small(options[start:]), monkeypatch)
+    if words[:2] == ["lrisc", "train"]:
+        return call(MODULES[program], ["train", *in_small(options[1:])], monkeypatch)
+    return call(MODULES[program], options, monkeypatch)
+
+
+def in_small(options: list[str]) -> list[str]:
+    """Scale a training down: the preset `tiny`, and half of its steps."""
+    preset = options.index("--preset") + 1
+    options = [*options[:preset], "tiny", *options[preset + 1 :]]
+    if "--accumulate" in options:  # the batches of `tiny` are of two
+        options[options.index("--accumulate") + 1] = "2"
+    if "--resume" not in options:
+        shutil.rmtree(options[options.index("--output") + 1], ignore_errors=True)
+    return [*options, "--steps-scale", "0.5", "--workers", "0", "--validation-photos", "0"]
+
+
+def expand(option: str) -> list[str]:
+    """Do for `packages/*` what a shell does."""
+    return [str(p.relative_to(ROOT)) for p in ROOT.glob(option)] if "*" in option else [option]
+
+
+def finish(command: list[str], folder: Path | None = None) -> int:
+    return subprocess.run(command, cwd=folder, capture_output=True, timeout=120).returncode
+
+
+def call(module: str, options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr("sys.argv", [module, *options])
     try:
-        importlib.import_module(MODULES[words[0]]).main()
+        importlib.import_module(module).main()
     except SystemExit as stop:
         return stop.code or 0
     return 0
@@ -98,8 +135,12 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run(page, reader, monkeypatch):
-    for words in commands(page):
-        if "sent.sigmf-meta" in words and words[1] == "receive":  # the radios stand between
-            for suffix in ("meta", "data"):
-                shutil.copy(f"sent.sigmf-{suffix}", f"received.sigmf-{suffix}")
-        assert run(words, monkeypatch) == 0, " ".join(words)
+    for block in blocks(page):
+        if block.startswith("#!"):
+            assert subprocess.run(["bash", "-n"], input=block, text=True).returncode == 0
+            continue
+        for words in commands(block):
+            if "sent.sigmf-meta" in words and words[1] == "receive":  # the radios stand between
+                for suffix in ("meta", "data"):
+                    shutil.copy(f"sent.sigmf-{suffix}", f"received.sigmf-{suffix}")
+            assert run(words, monkeypatch) == 0, " ".join(words)
