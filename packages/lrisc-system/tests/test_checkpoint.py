@@ -61,6 +61,11 @@ def test_saving_leaves_the_model_as_it_is(system, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
+def test_others_may_read_what_was_saved(saved):
+    assert saved.stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in saved.iterdir()} == {0o644}
+
+
 def test_missing_files(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load_model(tmp_path)

@@ -45,7 +45,9 @@ def replacing(folder: Path) -> Iterator[Path]:
         for path in fresh.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        fresh.chmod(0o755)
+        fresh.chmod(0o755)  # colleagues may read; temporary folders and safetensors forbid it
+        for path in fresh.iterdir():
+            path.chmod(0o644)
         if folder.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             os.replace(folder, old)
