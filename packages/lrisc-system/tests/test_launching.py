@@ -1,6 +1,13 @@
+import inspect
+import re
+
 import pytest
 
-from lrisc_system.launching import is_alone, processes_asked
+from lrisc_system.failures import report
+from lrisc_system.launching import is_alone, launch, processes_asked
+
+# Without the package, a process starts in no time.
+REPORT = "import json\nfrom pathlib import Path\n" + inspect.getsource(report)
 
 
 @pytest.mark.parametrize(
@@ -33,3 +40,29 @@ def test_only_a_process_that_was_left_alone_starts_others():
     assert not is_alone({**alone, "ACCELERATE_USE_CPU": "False"})
     assert not is_alone({})
     assert not is_alone({"ACCELERATE_USE_CPU": "True"})
+
+
+@pytest.mark.parametrize(
+    ("does", "code", "printed"),
+    [
+        ("pass", 0, ""),
+        ("report('lrisc: rank ' + os.environ['RANK']); sys.exit(2)", 2, "lrisc: rank [01]\n"),
+        (
+            "time.sleep(100) if os.environ['RANK'] == '0' else report('lrisc: one'); sys.exit(2)",
+            2,
+            "lrisc: one\n",
+        ),
+    ],
+)
+def test_processes_end_together_in_one_line(tmp_path, capfd, does, code, printed):
+    script = tmp_path / "part.py"
+    script.write_text(f"import os, sys, time\n{REPORT}\n{does}\n")
+    assert launch([str(script)], 2) == code
+    assert re.fullmatch(printed, capfd.readouterr().err)
+
+
+def test_a_process_that_said_nothing_is_reported_on(tmp_path, capfd):
+    script = tmp_path / "part.py"
+    script.write_text("import os\nos.kill(os.getpid(), 9)\n")
+    assert launch([str(script)], 2) == 1
+    assert "Signal 9 (SIGKILL)" in capfd.readouterr().err

@@ -7,8 +7,10 @@ own command line, and the processes are started as the launcher does it on GPUs.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -16,12 +18,16 @@ import psutil
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
 from accelerate.utils import str_to_bool
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from lrisc_system.failures import USER_ERROR
 
 LAUNCHERS = ("launch", "accelerate-launch", "accelerate.commands.launch", "launch.py")
 
 
 def start_missing_processes(module: str) -> None:
-    """Become the launcher of all processes, if only one of several was started.
+    """Become the launcher of all processes, if only one of several was started, and end with them.
 
     Args:
         module: to run, with this process's arguments.
@@ -31,9 +37,39 @@ def start_missing_processes(module: str) -> None:
     launcher = psutil.Process().parent()
     count = 1 if launcher is None else processes_asked(launcher.cmdline())
     if count > 1:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += ["--nproc_per_node", str(count), "-m", module, *sys.argv[1:]]
-        os.execv(sys.executable, command)
+        sys.exit(launch(["-m", module, *sys.argv[1:]], count))
+
+
+def launch(arguments: Sequence[str], count: int) -> int:
+    """Run Python in `count` processes that find one another; return an exit code for all.
+
+    As soon as one fails, the others are ended. What it reported is all that is printed; if it
+    reported nothing, then all that is known of it.
+
+    Args:
+        arguments: of Python.
+        count: of processes.
+    """
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=count,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",  # a free port
+        max_restarts=0,
+    )
+    logging.disable(logging.ERROR)  # what the launcher logs of a failure is in its report too
+    try:
+        elastic_launch(config, sys.executable)(*arguments)
+    except ChildFailedError as failed:
+        _, first = failed.get_first_failure()
+        mistake = first.exitcode == USER_ERROR
+        print(first.message if mistake else failed, file=sys.stderr)
+        return USER_ERROR if mistake else 1
+    finally:
+        logging.disable(logging.NOTSET)
+    return 0
 
 
 def is_alone(environment: Mapping[str, str]) -> bool:
