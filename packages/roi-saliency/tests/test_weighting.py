@@ -14,6 +14,20 @@ def test_alpha_one_switches_the_roi_off():
     assert torch.equal(scale_mask(torch.rand(2, 1, 4, 4), alpha=1.0), torch.ones(2, 1, 4, 4))
 
 
+def test_every_image_may_have_its_own_alpha():
+    masks = torch.rand(2, 1, 3, 4)
+    together = scale_mask(masks, alpha=torch.tensor([0.2, 1.0]))
+    alone = [scale_mask(mask, alpha=alpha) for mask, alpha in zip(masks, (0.2, 1.0), strict=True)]
+    torch.testing.assert_close(together, torch.stack(alone))
+
+
+def test_one_alpha_too_many_or_out_of_range_is_refused():
+    with pytest.raises(ValueError, match=r"each of 2 images, got \(3,\)"):
+        scale_mask(torch.ones(2, 1, 4, 4), alpha=torch.ones(3))
+    with pytest.raises(ValueError, match=r"alpha in \[0, 1\]"):
+        scale_mask(torch.ones(2, 1, 4, 4), alpha=torch.tensor([0.5, 1.5]))
+
+
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_alpha_outside_the_unit_interval_is_refused(alpha):
     with pytest.raises(ValueError, match=rf"alpha in \[0, 1\], got {alpha}"):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-def scale_mask(latent_mask: Tensor, *, alpha: float = 0.2) -> Tensor:
+def scale_mask(latent_mask: Tensor, *, alpha: float | Tensor = 0.2) -> Tensor:
     """Turn the latent mask into weights, Eq. (3): W = alpha + (1 - alpha) M_y.
 
     Source: LRISC Eq. (3), reconstructed. A smaller ``alpha`` leaves more of the bits to the ROI;
@@ -12,15 +12,21 @@ def scale_mask(latent_mask: Tensor, *, alpha: float = 0.2) -> Tensor:
 
     Args:
         latent_mask: Latent mask of any shape, values in [0, 1].
-        alpha: Weight of the pure background, in [0, 1].
+        alpha: Weight of the pure background, in [0, 1]; or one for each image, (B,).
 
     Returns:
         Weights in [alpha, 1], of the shape of ``latent_mask``.
 
     Raises:
-        ValueError: ``alpha`` is outside [0, 1].
+        ValueError: ``alpha`` is outside [0, 1], or there is not one for each image.
     """
-    if not 0.0 <= alpha <= 1.0:
+    if isinstance(alpha, Tensor):
+        if alpha.shape != latent_mask.shape[:1]:
+            raise ValueError(
+                f"expected alpha for each of {len(latent_mask)} images, got {tuple(alpha.shape)}"
+            )
+        alpha = alpha.to(latent_mask).view(-1, *[1] * (latent_mask.ndim - 1))  # (B, 1, 1, 1)
+    if not bool(((torch.as_tensor(alpha) >= 0.0) & (torch.as_tensor(alpha) <= 1.0)).all()):
         raise ValueError(f"expected alpha in [0, 1], got {alpha}")
     return alpha + (1.0 - alpha) * latent_mask
 
