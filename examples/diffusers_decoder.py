@@ -1,22 +1,24 @@
-"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual loop.
+"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual command.
 
 `DiffusersDecoder` has the two methods of `lrisc_system.ImageDecoder`; nothing else knows that it
-is not ours. It takes the options of `lrisc train`:
+is not ours. `make_model` is what `--model` names; in the folder of this file:
 
     pip install diffusers
-    python examples/diffusers_decoder.py --preset tiny --data photos --output runs/diffusers
+    accelerate launch -m lrisc_system.train --model diffusers_decoder:make_model \\
+        --preset tiny --data photos --output runs/diffusers
+
+The trained model is read back with a decoder of the same kind:
+
+    load_model(Path("runs/diffusers/model"), decoder=make_decoder(preset("tiny")))
 """
 
 import torch
-import tyro
 from diffusers import DDIMScheduler, UNet2DModel
 from torch import Generator, Tensor, nn
 
 from cond_diffusion import Estimate, truncated_snr_weight
 from entropy_hyperprior import SynthesisTransform
-from lrisc_system import LRISC, LRISCConfig, load_model, preset
-from lrisc_system.settings import TrainSettings
-from lrisc_system.train import Trainer
+from lrisc_system import LRISC, LRISCConfig
 
 
 class DiffusersDecoder(nn.Module):
@@ -97,14 +99,3 @@ def make_decoder(config: LRISCConfig) -> DiffusersDecoder:
 def make_model(config: LRISCConfig) -> LRISC:
     """Build the model to train."""
     return LRISC(config, decoder=make_decoder(config))
-
-
-def main(settings: TrainSettings) -> LRISC:
-    """Train by the stages of the preset, and read the finished model back."""
-    Trainer(settings, make_model=make_model).run()
-    config = preset(settings.preset)
-    return load_model(settings.output / "model", decoder=make_decoder(config))
-
-
-if __name__ == "__main__":
-    main(tyro.cli(TrainSettings, description=__doc__))

@@ -9,12 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from lrisc_system import LRISC, SynthesisDecoder, load_image, preset, read_packet, write_packet
+from lrisc_system import (
+    LRISC,
+    SynthesisDecoder,
+    load_image,
+    load_model,
+    preset,
+    read_packet,
+    write_packet,
+)
 from lrisc_system.data import PhotoCrops
 from lrisc_system.demo import PHOTO
 from lrisc_system.images import save_image
 from lrisc_system.metrics import evaluate_pair
-from lrisc_system.settings import TrainSettings
 from lrisc_system.start import start_in_closed_form
 from lrisc_system.validation import centre_crop
 
@@ -59,9 +66,12 @@ def test_a_decoder_of_diffusers_trains_and_transmits(tmp_path):
         coarse = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(index))
         smooth = torch.nn.functional.interpolate(coarse, size=160, mode="bicubic")
         save_image(smooth, tmp_path / f"{index}.png")
-    settings = TrainSettings(preset="tiny", data=tmp_path, output=tmp_path / "run", workers=0)
-    system = example.main(settings)
-    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    options = ["--preset", "tiny", "--data", tmp_path, "--output", tmp_path / "run"]
+    command = [sys.executable, "-m", "lrisc_system.train", "--workers", "0", *options]
+    command += ["--model", "diffusers_decoder:make_model"]
+    subprocess.run(list(map(str, command)), cwd=EXAMPLES, check=True, capture_output=True)
+    decoder = example.make_decoder(preset("tiny"))
+    system = load_model(tmp_path / "run" / "model", decoder=decoder)
     assert system.decoder.unet.conv_out.weight.abs().max() > 0  # it was zero
     photo = load_image(tmp_path / "0.png")[..., :150, :133]
     first, again, other = (

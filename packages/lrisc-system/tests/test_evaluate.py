@@ -9,9 +9,7 @@ from lrisc_system.config import TINY
 from lrisc_system.demo import run_demo
 from lrisc_system.evaluate import EvaluateSettings, evaluate
 from lrisc_system.images import load_image, save_image
-from lrisc_system.losses import mean_squared_error
 from lrisc_system.system import LRISC
-from lrisc_system.validation import centre_crop, validate
 
 
 @pytest.fixture(scope="module")
@@ -52,24 +50,6 @@ def test_every_image_snr_and_bandwidth_gets_a_row(system, photos, tmp_path):
     with (tmp_path / "results" / "results.csv").open() as file:
         stored = list(csv.DictReader(file))
     assert [float(row["psnr"]) for row in stored] == [row["psnr"] for row in rows]
-
-
-def test_validation_averages_over_the_photos(system, photos):
-    paths = sorted(photos.iterdir())
-    both = validate(system, paths, None, perceptual=mean_squared_error, size=48)
-    first, second = (
-        validate(system, [path], None, perceptual=mean_squared_error, size=48, seed=index)
-        for index, path in enumerate(paths)
-    )
-    assert both.psnr == pytest.approx((first.psnr + second.psnr) / 2, abs=1e-4)
-    assert both.lpips == pytest.approx((first.lpips + second.lpips) / 2, abs=1e-6)
-    assert [image.shape for image in both.images] == [(1, 3, 48, 48)] * 2
-
-
-def test_the_centre_crop_by_hand():
-    image = torch.arange(12.0).reshape(1, 1, 3, 4)
-    assert centre_crop(image, size=2).flatten().tolist() == [1, 2, 5, 6]
-    assert centre_crop(image, size=9).shape == image.shape
 
 
 def test_the_demo_leaves_its_pictures(system, photos, tmp_path):

@@ -7,8 +7,9 @@ import torch
 from lrisc_system.config import TINY
 from lrisc_system.data import Samples
 from lrisc_system.losses import mean_squared_error
+from lrisc_system.lrisc_family import compile_model
 from lrisc_system.objective import TrainingObjective, clean_images
-from lrisc_system.preparation import compile_model, freeze_all_but
+from lrisc_system.preparation import freeze_all_but
 from lrisc_system.stages import RECIPES
 from lrisc_system.system import LRISC
 

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from lrisc_system import train
 from lrisc_system.checkpoint import load_model
 from lrisc_system.failures import TrainingError
+from lrisc_system.families import find_family
 from lrisc_system.images import load_image, save_image
 from lrisc_system.objective import LossTerms
-from lrisc_system.preparation import build_model
 from lrisc_system.settings import TrainSettings
 from lrisc_system.stages import RECIPES
 from lrisc_system.training_state import Place
@@ -76,26 +76,27 @@ def test_a_run_leaves_curves_and_pictures(finished):
 
 def test_the_card_lies_beside_the_weights(finished):
     card = json.loads((finished / "model" / "run.json").read_text())
-    assert (card["preset"], card["seed"], card["data"]["files"]) == ("tiny", 0, 5)
+    assert (card["model"], card["preset"], card["seed"]) == ("lrisc", "tiny", 0)
+    assert card["data"]["files"] == 5
     assert card["held_out"]["files"] == 1
-    assert card["place"] == {"stage": 4, "step": 2}
+    assert card["place"] == {"stage": 5, "step": 2}
     assert [stage["name"] for stage in card["recipe"]["stages"]] == [
         stage.name for stage in RECIPES["tiny"].stages
     ]
     assert "torch" in card["versions"]
     text = (finished / "model" / "run.md").read_text()
-    assert "| reached | stage 3-end-to-end, step 2 |" in text
+    assert "| reached | stage 3-larger-crops, step 2 |" in text
     assert load_image(finished / "model" / "run-curves.png").shape[1] == 3
 
 
-@pytest.mark.parametrize("index", range(5))
+@pytest.mark.parametrize("index", range(len(RECIPES["tiny"].stages)))
 def test_only_the_stages_parameters_move(finished, settings, index):
     stage = RECIPES["tiny"].stages[index]
     before, after = (
         load_file(finished / "checkpoints" / str(Place(index, step)) / "model.safetensors")
         for step in (1, 2)
     )
-    trained = {name for name, _ in stage.parameters(build_model(settings))}
+    trained = {name for name, _ in stage.parameters(find_family("lrisc").make(settings))}
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert moved <= trained
@@ -238,7 +239,7 @@ def test_settings_say_what_is_wrong(settings):
 
 
 def test_settings_change_the_recipe(settings):
-    changed = replace(settings, steps_scale=3.0, lambda_rate=0.5).recipe()
-    assert [stage.steps for stage in changed.stages] == [6] * 5
+    changed = replace(settings, steps_scale=3.0, lambda_rate=0.5).adjust(RECIPES["tiny"])
+    assert [stage.steps for stage in changed.stages] == [6] * len(RECIPES["tiny"].stages)
     assert changed.lambda_rate == 0.5
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual

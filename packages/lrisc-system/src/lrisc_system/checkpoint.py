@@ -13,7 +13,7 @@ from shutil import rmtree
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.decoders import ImageDecoder
@@ -120,7 +120,7 @@ def load_model(
     return system.eval()
 
 
-def load_weights(system: LRISC, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path) -> None:
     """Read every tensor of a safetensors file into the model, strictly.
 
     Raises:
@@ -128,7 +128,7 @@ def load_weights(system: LRISC, path: Path) -> None:
     """
     state = read_tensors(path)
     try:
-        system.load_state_dict(state)
+        model.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise CheckpointError(f"{path} does not fit the model: {first}") from error

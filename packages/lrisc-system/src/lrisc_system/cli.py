@@ -19,6 +19,7 @@ from lrisc_system.checkpoint import SHIPPED, load_model
 from lrisc_system.demo import run_demo
 from lrisc_system.evaluate import EvaluateSettings, evaluate
 from lrisc_system.failures import TrainingError
+from lrisc_system.families import describe_families
 from lrisc_system.images import load_image, load_mask, save_image
 from lrisc_system.link import cross_channel
 from lrisc_system.metrics import evaluate_pair
@@ -34,7 +35,6 @@ from lrisc_system.sigmf_io import (
     recover_packet,
     write_sigmf,
 )
-from lrisc_system.stages import describe_recipes
 from lrisc_system.system import LRISC
 from lrisc_system.train import Trainer
 
@@ -221,7 +221,7 @@ def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     Trainer(settings).run()
 
 
-train.__doc__ = f"{train.__doc__}\n\n{describe_recipes()}"  # for its --help
+train.__doc__ = f"{train.__doc__}\n\n{describe_families()}"  # for its --help
 
 
 def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> None:

@@ -47,7 +47,7 @@ class TrainingObjective(nn.Module):
     Args:
         system: what is trained.
         perceptual: image batches in [0, 1] -> distance (B,); LPIPS in the paper.
-        stage: draws the SNR and eta.
+        stage: says what SNR, eta and alpha are drawn.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
         channel: what the symbols cross; AWGN by default.
@@ -79,7 +79,7 @@ class TrainingObjective(nn.Module):
 
         Args:
             samples: crops on the model's device.
-            seed: of the SNR, eta, channel noise, rounding noise and diffusion time.
+            seed: of the SNR, eta, alpha, channel noise, rounding noise and diffusion time.
             part: which micro-batch of its step it is; shares out the images without a channel.
             rate_scale: factor on lambda_rate, for the warm-up.
         """
@@ -87,15 +87,16 @@ class TrainingObjective(nn.Module):
         torch.manual_seed(seed)  # CompressAI's entropy bottleneck draws from the global state
         generator = Generator(device).manual_seed(seed)
         count = len(samples.image)
-        snr_db = _uniform(*self.stage.snr_db, count, generator)
-        low, high = self.stage.eta
-        eta = _uniform(math.log(low), math.log(high), count, generator).exp()
+        snr_db = uniform(*self.stage.snr_db, count, generator)
+        eta = log_uniform(*self.stage.eta, count, generator)
+        alpha = log_uniform(*self.stage.alpha, count, generator)
         sent = self.system(
             samples.image,
             samples.saliency,
             snr_db,
             eta,
             channel=self.channel,
+            alpha=alpha,
             generator=generator,
         )
         rate = sent.rate.float()
@@ -139,7 +140,12 @@ def clean_images(share: float, *, part: int, count: int) -> int:
     return last - first
 
 
-def _uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
+def uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
     """Draw `count` numbers uniformly from [low, high] on the generator's device."""
     drawn = torch.rand(count, generator=generator, device=generator.device)
     return low + (high - low) * drawn
+
+
+def log_uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
+    """Draw `count` numbers from [low, high], every ratio as likely as its inverse."""
+    return uniform(math.log(low), math.log(high), count, generator).exp()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
 
-from cond_diffusion import DiffusionDecoder
-from cond_diffusion.unet import Unit
-from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.settings import TrainSettings
 from lrisc_system.stages import Stage
 from lrisc_system.stream import ShardCrops, list_shards
-from lrisc_system.system import LRISC
 from lrisc_system.tracking import check_trackers
+from roi_saliency import SaliencyDetector
 
 
 def start_accelerator(settings: TrainSettings) -> Accelerator:
@@ -52,52 +47,32 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
-def open_data(settings: TrainSettings) -> tuple[Source, list[Path]]:
+def open_data(settings: TrainSettings, *, detector: SaliencyDetector) -> tuple[Source, list[Path]]:
     """Find the training crops and the photos held out for validation.
+
+    Args:
+        settings: of the run.
+        detector: finds the saliency of photos that have no mask.
 
     Raises:
         ValueError: if there are no photos, no shards, or a photo has no mask.
     """
     found = [] if settings.data is None else list_images(settings.data)
     if settings.stream is not None:
-        return ShardCrops(list_shards(settings.stream)), found
+        return ShardCrops(list_shards(settings.stream), detector=detector), found
     photos, held_out = split_validation(found)
     if not photos:
         raise ValueError(f"expected photos to train on in {settings.data}, got only held-out ones")
     masks = find_masks(photos, settings.masks) if settings.masks else None
-    return PhotoCrops(photos, masks), held_out
+    return PhotoCrops(photos, masks, detector), held_out
 
 
-def build_model(
-    settings: TrainSettings, make_model: Callable[[LRISCConfig], LRISC] = LRISC
-) -> LRISC:
-    """Build the model to train, with what the settings ask of its modules."""
-    torch.manual_seed(settings.seed)
-    system = make_model(preset(settings.preset))
-    for module in system.modules():
-        if isinstance(module, Unit):
-            module.checkpoint_gradients = settings.checkpoint_gradients
-    if settings.compile:
-        compile_model(system)
-    return system
-
-
-def compile_model(system: LRISC, *, backend: str = "inductor") -> None:
-    """Let torch.compile work on the convolutions of g_a and of the diffusion decoder's U-Net.
-
-    The rest chooses its shapes by the data and stays as it is.
-    """
-    system.g_a.compile(backend=backend)
-    if isinstance(system.decoder, DiffusionDecoder):
-        system.decoder.unet.compile(backend=backend)
-
-
-def freeze_all_but(stage: Stage, system: LRISC) -> dict[str, nn.Parameter]:
+def freeze_all_but(stage: Stage, model: nn.Module) -> dict[str, nn.Parameter]:
     """Let gradients reach the parameters of a stage only, and return those.
 
     The heads of rate 0 are empty; FSDP cannot share out their gradient.
     """
-    trained = dict(stage.parameters(system))
-    for name, parameter in system.named_parameters():
+    trained = dict(stage.parameters(model))
+    for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in trained and parameter.numel() > 0)
     return trained

@@ -32,6 +32,7 @@ class RunCard:
     """What there is to know of a run.
 
     Args:
+        model: what was trained, as `--model` names it.
         preset: of the model.
         seed: of everything random.
         data: fingerprint of the training photos.
@@ -47,6 +48,7 @@ class RunCard:
         curves: lines of the run's curves.
     """
 
+    model: str
     preset: str
     seed: int
     data: Fingerprint
@@ -79,7 +81,7 @@ class RunCard:
         recipe, stages = self.recipe, self.recipe.stages
         reached = f"stage {stages[self.place.stage].name}, step {self.place.step}"
         lines = [
-            f"# Run of the preset `{self.preset}`",
+            f"# Run of `{self.model}`, preset `{self.preset}`",
             "",
             "| | |",
             "| --- | --- |",
@@ -98,12 +100,12 @@ class RunCard:
             f"| selection | {SELECTION} |",
             *(f"| {name} | {number} |" for name, number in versions().items()),
             "",
-            "| stage | steps | batch | crop | learning rate | SNR (dB) | eta |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            "| stage | steps | batch | crop | learning rate | SNR (dB) | eta | alpha |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
             *(
                 f"| {s.name} | {s.steps} | {s.batch_size} | {s.crop} | {s.learning_rate:g} to "
                 f"{s.final_learning_rate:g} | {s.snr_db[0]:g} to {s.snr_db[1]:g} | "
-                f"{s.eta[0]:g} to {s.eta[1]:g} |"
+                f"{s.eta[0]:g} to {s.eta[1]:g} | {s.alpha[0]:g} to {s.alpha[1]:g} |"
                 for s in stages
             ),
             "",

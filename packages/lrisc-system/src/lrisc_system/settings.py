@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from lrisc_system.stages import Recipe, recipe
+from lrisc_system.stages import Recipe
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class TrainSettings:
     """One training run.
 
     Args:
+        model: what to train: lrisc, the baseline deepjscc, or module:function, a function of your
+            own that takes a config and gives an LRISC with your parts in it.
         preset: name of the model's numbers and of its stages.
         data: folder of photos; beside `stream`, a folder of photos to validate on, if any.
         output: folder of the run: checkpoints, curves, run card, and the finished model.
@@ -21,6 +23,7 @@ class TrainSettings:
         masks: folder of saliency maps `stem.png`; detected on the fly when absent.
         resume: go on from the newest checkpoint in `output`.
         seed: of everything random.
+        reals_per_token: of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
         steps_scale: factor on the steps of every stage.
         accumulate: micro-batches per process and step.
         workers: data loading processes.
@@ -44,6 +47,8 @@ class TrainSettings:
     masks: Path | None = None
     resume: bool = False
     seed: int = 0
+    model: str = "lrisc"
+    reals_per_token: int = 32
     steps_scale: float = 1.0
     accumulate: int = 1
     workers: int = 1
@@ -66,13 +71,8 @@ class TrainSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
 
-    def recipe(self) -> Recipe:
-        """Look up the preset's recipe and apply what these settings change in it.
-
-        Raises:
-            ValueError: if there is no such preset.
-        """
-        known = recipe(self.preset)
+    def adjust(self, known: Recipe) -> Recipe:
+        """Apply what these settings change in a recipe."""
         chosen = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,

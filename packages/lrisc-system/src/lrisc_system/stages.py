@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from torch import nn
 
@@ -27,6 +28,7 @@ class Stage:
         redraw: whether the image decoder takes part; without it the loss is the rate alone.
         snr_db: range of the SNR drawn for each image, uniformly.
         eta: range of eta of Eq. (6) drawn for each image, log-uniformly.
+        alpha: range of alpha of Eq. (3) drawn for each image, log-uniformly.
         steps: optimiser steps.
         learning_rate: at the start of the stage.
         final_learning_rate: at its end; a half cosine lies between.
@@ -42,6 +44,7 @@ class Stage:
     redraw: bool = True
     snr_db: tuple[float, float] = (10.0, 10.0)
     eta: tuple[float, float] = (0.2, 0.2)
+    alpha: tuple[float, float] = (0.2, 0.2)
     steps: int = 1000
     learning_rate: float = 1e-4
     final_learning_rate: float = 1e-4
@@ -77,7 +80,9 @@ class Recipe:
     average_decay: float = 0.999
 
 
-PRIOR_CODEC = ("smooth_mask", "g_a", "hyperprior", "decoder")
+# The mask keeps its start: through Eqs. (12)-(13) it would settle at a half, through the rate at 0.
+MASK = ("smooth_mask",)
+PRIOR_CODEC = ("g_a", "hyperprior", "decoder")
 JSCC_CODEC = ("jscc_encoder", "jscc_decoder")
 
 # COCO, 50,000 images: one epoch is 3,125 steps of 16.
@@ -94,6 +99,7 @@ PAPER_STAGES = (
     Stage(
         "3-end-to-end",
         trainable=("",),
+        frozen=MASK,
         clean_share=0.5,
         snr_db=(0.0, 20.0),
         eta=(0.1, 0.4),
@@ -108,9 +114,10 @@ SMALL_STAGES = (
         trainable=("hyperprior",),
         clean_share=1.0,
         redraw=False,
-        steps=1200,
+        steps=600,
         learning_rate=2e-3,
         final_learning_rate=2e-4,
+        alpha=(0.2, 1.0),
         crop=128,
         batch_size=16,
     ),
@@ -122,6 +129,7 @@ SMALL_STAGES = (
         learning_rate=5e-4,
         final_learning_rate=3e-4,
         rate_warmup=200,
+        alpha=(0.2, 1.0),
         crop=128,
         batch_size=8,
     ),
@@ -133,6 +141,7 @@ SMALL_STAGES = (
         learning_rate=3e-4,
         final_learning_rate=3e-4,
         eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
         crop=128,
         batch_size=8,
     ),
@@ -144,19 +153,36 @@ SMALL_STAGES = (
         learning_rate=3e-4,
         final_learning_rate=3e-4,
         eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
         crop=128,
         batch_size=8,
     ),
     Stage(
         "3-end-to-end",
         trainable=("",),
+        frozen=MASK,
         clean_share=0.125,
         snr_db=(0.0, 20.0),
         eta=(0.05, 0.6),
-        steps=3000,
-        learning_rate=3e-4,
-        final_learning_rate=1e-5,
+        alpha=(0.2, 1.0),
+        steps=24_000,
+        learning_rate=5e-4,
+        final_learning_rate=3e-4,
         crop=128,
+        batch_size=8,
+    ),
+    Stage(
+        "3-larger-crops",
+        trainable=("",),
+        frozen=MASK,
+        clean_share=0.125,
+        snr_db=(0.0, 20.0),
+        eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
+        steps=6000,
+        learning_rate=3e-4,
+        final_learning_rate=1e-6,
+        crop=192,
         batch_size=8,
     ),
 )
@@ -181,15 +207,27 @@ RECIPES = {
 }
 
 
-def recipe(name: str) -> Recipe:
-    """Look a preset's recipe up by name.
+Found = TypeVar("Found")
+
+
+def find_preset(name: str, presets: Mapping[str, Found]) -> Found:
+    """Look up what belongs to a preset.
 
     Raises:
         ValueError: if there is no such preset.
     """
-    if name not in RECIPES:
-        raise ValueError(f"expected a preset of {sorted(RECIPES)}, got {name!r}")
-    return RECIPES[name]
+    if name not in presets:
+        raise ValueError(f"expected a preset of {sorted(presets)}, got {name!r}")
+    return presets[name]
+
+
+def recipe(name: str) -> Recipe:
+    """Look up the recipe of a preset of LRISC.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    return find_preset(name, RECIPES)
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -204,11 +242,11 @@ def rate_scale(stage: Stage, step: int) -> float:
     return 1.0 if step >= stage.rate_warmup else 0.1 + 0.9 * step / stage.rate_warmup
 
 
-def describe_recipes() -> str:
+def describe_recipes(recipes: Mapping[str, Recipe], *, options: str) -> str:
     """List the stages of every preset, a line each, for the help of the training commands."""
     return "\n\n".join(
-        "\n".join([f"Stages of --preset {name}:", *map(_describe, known.stages)])
-        for name, known in RECIPES.items()
+        "\n".join([f"Stages of {options} --preset {name}:", *map(_describe, known.stages)])
+        for name, known in recipes.items()
     )
 
 

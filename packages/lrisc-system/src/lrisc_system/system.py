@@ -109,7 +109,7 @@ class LRISC(nn.Module, HubModel):
         image: Tensor,
         saliency: Tensor,
         *,
-        alpha: float | None = None,
+        alpha: float | Tensor | None = None,
         generator: Generator | None = None,
     ) -> Source:
         """Analyse an image and weigh its latent by the ROI, Eqs. (1)-(5).
@@ -117,7 +117,7 @@ class LRISC(nn.Module, HubModel):
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
             saliency: S, (B, 1, H, W) in [0, 1].
-            alpha: background weight of Eq. (3); the config's by default.
+            alpha: background weight of Eq. (3), one or (B,); the config's by default.
             generator: of the noise that stands for rounding while training.
         """
         alpha = self.config.alpha if alpha is None else alpha
@@ -135,6 +135,7 @@ class LRISC(nn.Module, HubModel):
         eta: Tensor,
         *,
         channel: Channel,
+        alpha: Tensor | None = None,
         generator: Generator | None = None,
     ) -> Transmission:
         """Send a batch through the channel up to y_hat, differentiably.
@@ -145,9 +146,10 @@ class LRISC(nn.Module, HubModel):
             snr_db: (B,).
             eta: of Eq. (6), (B,).
             channel: (symbols, snr_db, *, generator) -> symbols.
+            alpha: background weight of Eq. (3), (B,); the config's by default.
             generator: of the channel's noise and of the rounding noise.
         """
-        source = self.encode(image, saliency, generator=generator)
+        source = self.encode(image, saliency, alpha=alpha, generator=generator)
         levels = self.config.codec.levels
         rate_index = allocate_rate(source.prior.token_bits.detach(), eta=eta, levels=levels)
         symbols, gain = self._modulate(source, rate_index, snr_db)

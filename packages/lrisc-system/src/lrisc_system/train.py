@@ -1,36 +1,34 @@
 """The only training loop: Algorithm 1 of the paper, distributed by Accelerate.
 
-`accelerate launch -m lrisc_system.train --help`, or `lrisc train --help` for one process.
+`accelerate launch -q -m lrisc_system.train --help`, or `lrisc train --help` for one process.
 """
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import torch
 import tyro
-from accelerate import PartialState
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from lrisc_system.checkpoint import save_model
-from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data import Samples, Share, find_masks, hash_names, mix_seed
-from lrisc_system.failures import Batch, TrainingError, stop_if_broken
+from lrisc_system.failures import Batch, ending_in_one_line, stop_if_broken
+from lrisc_system.families import describe_families, find_family
+from lrisc_system.family import Family
 from lrisc_system.launching import start_missing_processes
 from lrisc_system.metrics import lpips_network
 from lrisc_system.monitor import Monitor, read_curves
-from lrisc_system.objective import LossTerms, TrainingObjective
-from lrisc_system.preparation import build_model, freeze_all_but, open_data, start_accelerator
+from lrisc_system.objective import LossTerms
+from lrisc_system.preparation import freeze_all_but, open_data, start_accelerator
 from lrisc_system.run_card import RunCard, finish_card, read_resumes, write_card
 from lrisc_system.settings import TrainSettings
-from lrisc_system.stages import Stage, describe_recipes, learning_rate, rate_scale
-from lrisc_system.start import start_in_closed_form
-from lrisc_system.system import LRISC
+from lrisc_system.stages import Stage, find_preset, learning_rate, rate_scale
 from lrisc_system.tracking import Trackers
 from lrisc_system.training_state import (
     Ledger,
@@ -49,28 +47,22 @@ from lrisc_system.training_state import (
 )
 from lrisc_system.validation import validate
 
-USER_ERROR = 2
-
 
 class Trainer:
     """The objects of a run, and the loop over its stages.
 
     Args:
         settings: what to train, on what, for how long.
-        make_model: config -> model; one with a decoder or a detector of your own, if you like.
+        family: the kind of model to train; what `settings.model` names by default.
 
     Raises:
         ValueError: if the settings, the data and the processes do not go together.
     """
 
-    def __init__(
-        self,
-        settings: TrainSettings,
-        *,
-        make_model: Callable[[LRISCConfig], LRISC] = LRISC,
-    ) -> None:
-        self.make_model = make_model
-        self.settings, self.recipe = settings, settings.recipe()
+    def __init__(self, settings: TrainSettings, *, family: Family[Any] | None = None) -> None:
+        self.settings = settings
+        self.family = find_family(settings.model) if family is None else family
+        self.recipe = settings.adjust(find_preset(settings.preset, self.family.recipes()))
         self.accelerator = start_accelerator(settings)
         self.parts = self.accelerator.num_processes * settings.accumulate
         for stage in self.recipe.stages:
@@ -79,7 +71,7 @@ class Trainer:
                     f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
                     f"processes times accumulation, got {self.parts}"
                 )
-        self.source, held_out = open_data(settings)
+        self.source, held_out = open_data(settings, detector=self.family.detector)
         self.held_out = held_out[: settings.validation_photos]
         self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.checkpoints = settings.output / "checkpoints"
@@ -87,14 +79,15 @@ class Trainer:
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.resumed_at = read_resumes(settings.output) if self.states else []
-        self.system = build_model(settings, make_model)
+        self.model = self._build()
         self.perceptual = lpips_network("alex").to(self.accelerator.device)
         self.average: dict[str, Tensor] = {}
         self.monitor = Monitor(
             settings.output,
             stages=self.recipe.stages,
             trackers=Trackers(
-                self.accelerator, config={"preset": settings.preset, "seed": settings.seed}
+                self.accelerator,
+                config={"model": settings.model, "preset": settings.preset, "seed": settings.seed},
             ),
             visible=self.accelerator.is_main_process,
         )
@@ -103,13 +96,13 @@ class Trainer:
         """Train every stage from where the run stands, then write the finished model."""
         place, ledger = Place(), Ledger()
         if self.states:
-            self.average = start_average(self.system)
+            self.average = start_average(self.model)
             place, ledger = load_place(self.states[-1]), load_ledger(self.states[-1])
-            load_state(self.states[-1], system=self.system, average=self.average)
+            load_state(self.states[-1], model=self.model, average=self.average)
             self.resumed_at.append(str(place))
         else:
-            start_in_closed_form(self.system, self.source, seed=self.settings.seed)
-            self.average = start_average(self.system)
+            self.family.start(self.model, self.source, seed=self.settings.seed)
+            self.average = start_average(self.model)
         self.monitor.resume(place, ledger)
         self._write_card(place)
         with self.monitor:
@@ -124,21 +117,17 @@ class Trainer:
     def _train_stage(self, index: int, first_step: int) -> None:
         stage, settings = self.recipe.stages[index], self.settings
         if self.accelerator.is_fsdp2:  # it cuts no parameter whose channels come last
-            self.system.to(memory_format=torch.contiguous_format)
-        adam = Adam(freeze_all_but(stage, self.system).values(), lr=stage.learning_rate)
+            self.model.to(memory_format=torch.contiguous_format)
+        adam = Adam(freeze_all_but(stage, self.model).values(), lr=stage.learning_rate)
         objective, optimizer = self.accelerator.prepare(
-            TrainingObjective(
-                self.system,
-                self.perceptual,
-                stage=stage,
-                lambda_rate=self.recipe.lambda_rate,
-                lambda_perceptual=self.recipe.lambda_perceptual,
+            self.family.objective(
+                self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
             ),
             adam,
         )
         # FSDP has put shards in the place of parameters: the average follows.
-        trained = dict(stage.parameters(self.system))
-        for name, parameter in self.system.named_parameters():
+        trained = dict(stage.parameters(self.model))
+        for name, parameter in self.model.named_parameters():
             self.average[name] = like(self.average[name], parameter)
         if first_step:
             load_optimizer(self.states[-1], adam, trained)
@@ -152,7 +141,7 @@ class Trainer:
             done = step + 1
             total = done + sum(earlier.steps for earlier in self.recipe.stages[:index])
             decay = min(self.recipe.average_decay, (1 + total) / (10 + total))
-            update_average(self.average, self.system, decay=decay)
+            update_average(self.average, self.model, decay=decay)
             self.monitor.step(stage, done, terms, rate=learning_rate(stage, step))
             last = done == stage.steps
             if last or done % settings.validate_every == 0:
@@ -213,7 +202,7 @@ class Trainer:
     def _save(self, place: Place, optimizer: dict[str, Tensor]) -> None:
         """Write a checkpoint from the main process."""
         model, average, optimizer = (
-            whole(tensors) for tensors in (self.system.state_dict(), self.average, optimizer)
+            whole(tensors) for tensors in (self.model.state_dict(), self.average, optimizer)
         )
         ledger = self._ledger()
         if self.accelerator.is_main_process:
@@ -233,23 +222,35 @@ class Trainer:
         averaged = self._averaged()
         if self.accelerator.is_main_process:
             figures = validate(
-                averaged, self.held_out, self.held_out_masks, perceptual=self.perceptual
+                partial(self.family.transmit, averaged),
+                self.held_out,
+                self.held_out_masks,
+                detector=self.family.detector,
+                perceptual=self.perceptual,
+                device=self.accelerator.device,
             )
             self.monitor.validation(stage, done, figures)
 
-    def _averaged(self) -> LRISC:
+    def _build(self) -> nn.Module:
+        """Build the model to train, the same on every process."""
+        torch.manual_seed(self.settings.seed)
+        model: nn.Module = self.family.make(self.settings)
+        self.family.adapt(model, self.settings)
+        return model
+
+    def _averaged(self) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""
-        averaged = self.make_model(preset(self.settings.preset))
-        averaged.load_state_dict(whole(self.system.state_dict()) | whole(self.average))
-        averaged.hyperprior.update()
-        return averaged.to(self.accelerator.device).eval()
+        averaged: nn.Module = self.family.make(self.settings)
+        averaged.load_state_dict(whole(self.model.state_dict()) | whole(self.average))
+        self.family.finish(averaged)
+        return averaged.to(self.accelerator.device)
 
     def _leave_shards(self) -> None:
         """Build the model anew from what FSDP has sharded, for the next stage shards it anew."""
         if self.accelerator.is_fsdp2:
-            weights, self.average = whole(self.system.state_dict()), whole(self.average)
-            self.system = build_model(self.settings, self.make_model)
-            self.system.load_state_dict(weights)
+            weights, self.average = whole(self.model.state_dict()), whole(self.average)
+            self.model = self._build()
+            self.model.load_state_dict(weights)
 
     def _ledger(self) -> Ledger:
         return self.monitor.ledger(gather_object([self.monitor.skipped_photos]))
@@ -258,7 +259,7 @@ class Trainer:
         """Write the finished model, and its card beside it."""
         averaged, card = self._averaged(), self._card(place)
         if self.accelerator.is_main_process:
-            save_model(averaged, self.settings.output / "model")
+            self.family.save(averaged, self.settings.output / "model")
             finish_card(card, self.settings.output, model=self.settings.output / "model")
 
     def _write_card(self, place: Place) -> None:
@@ -269,6 +270,7 @@ class Trainer:
     def _card(self, place: Place) -> RunCard:
         settings = self.settings
         return RunCard(
+            model=settings.model,
             preset=settings.preset,
             seed=settings.seed,
             data=self.source.fingerprint(),
@@ -287,23 +289,15 @@ class Trainer:
 
 def main() -> None:
     """Train from the command line; a user's mistake ends in one line and exit code 2."""
-    start_missing_processes("lrisc_system.train")
     settings = tyro.cli(
         TrainSettings,
         prog="lrisc_system.train",
-        description=f"{__doc__}\n{describe_recipes()}",
+        description=f"{__doc__}\n{describe_families()}",
+        console_outputs=os.environ.get("LOCAL_RANK", "0") == "0",
     )
-    trainer: Trainer | None = None
-    try:
-        trainer = Trainer(settings)
-        trainer.run()
-    except (ValueError, OSError, TrainingError) as error:
-        # Before the run, every process of a machine meets the same error: the first says so.
-        if trainer is not None or PartialState().is_local_main_process:
-            print(f"lrisc: {error}", file=sys.stderr)
-        else:
-            time.sleep(1)  # a launcher ends the others as soon as one is gone
-        sys.exit(USER_ERROR)
+    start_missing_processes("lrisc_system.train")
+    with ending_in_one_line():
+        Trainer(settings).run()
 
 
 if __name__ == "__main__":

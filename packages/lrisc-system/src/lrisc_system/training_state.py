@@ -21,7 +21,6 @@ from lrisc_system.checkpoint import (
     replacing,
     write_tensors,
 )
-from lrisc_system.system import LRISC
 
 STATE_NAME = "state.json"
 
@@ -109,13 +108,13 @@ def load_ledger(state: Path) -> Ledger:
     return Ledger(values.get("seconds", 0.0), values.get("skipped", {}))
 
 
-def load_state(state: Path, *, system: LRISC, average: dict[str, Tensor]) -> None:
+def load_state(state: Path, *, model: nn.Module, average: dict[str, Tensor]) -> None:
     """Read the weights and their average that `save_state` wrote.
 
     Raises:
         CheckpointError: if the checkpoint is damaged or of another model.
     """
-    load_weights(system, state / "model.safetensors")
+    load_weights(model, state / "model.safetensors")
     stored = read_tensors(state / "average.safetensors")
     if stored.keys() != average.keys():
         raise CheckpointError(f"{state} holds the average of another model")

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lrisc_system.images import load_image, load_mask
-from lrisc_system.link import cross_channel
 from lrisc_system.losses import Perceptual
 from lrisc_system.metrics import psnr
-from lrisc_system.system import LRISC
+from roi_saliency import SaliencyDetector
+
+
+class Transmit(Protocol):
+    """Sends one image over AWGN: what arrives, and the CBR that it took."""
+
+    def __call__(
+        self, image: Tensor, snr_db: float, *, saliency: Tensor, generator: Generator
+    ) -> tuple[Tensor, float]:
+        """Send an image (1, 3, H, W) in [0, 1]; `generator` makes the channel's noise."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,44 +50,41 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    system: LRISC,
+    transmit: Transmit,
     photos: Sequence[Path],
     masks: Sequence[Path] | None,
     *,
+    detector: SaliencyDetector,
     perceptual: Perceptual,
+    device: torch.device,
     snr_db: float = 10.0,
-    cbr: float | None = None,
     size: int = 256,
     seed: int = 0,
 ) -> Validation:
     """Transmit the centre crop of every photo over AWGN and measure what arrives.
 
     Args:
-        system: the model, in evaluation mode.
+        transmit: (image, snr_db, *, saliency, generator) -> what arrives, and its CBR.
         photos: image files.
         masks: their saliency maps; detected when absent.
+        detector: for then.
         perceptual: image batches in [0, 1] -> distance (B,).
+        device: of the model.
         snr_db: of the channel.
-        cbr: bandwidth not to exceed; the model's own eta when absent.
         size: side of the crops.
         seed: of the channel.
     """
-    device = next(system.parameters()).device
     figures, sources, received = [], [], []
     for index, photo in enumerate(photos):
         image = load_image(photo)
         extent = (image.shape[-2], image.shape[-1])
-        saliency = system.detector(image) if masks is None else load_mask(masks[index], extent)
+        saliency = detector(image) if masks is None else load_mask(masks[index], extent)
         image, saliency = (
             centre_crop(tensor, size=size).to(device) for tensor in (image, saliency)
         )
-        packet = system.send(image, snr_db, cbr=cbr, saliency=saliency)
-        generator = Generator().manual_seed(seed + index)
-        packet = cross_channel(packet, snr_db, generator=generator)
-        output = system.receive(packet, snr_db, generator=Generator(device).manual_seed(seed))
-        figures.append(
-            [packet.cbr(snr_db), psnr(image, output).item(), perceptual(image, output).item()]
-        )
+        noise = Generator().manual_seed(seed + index)
+        output, cbr = transmit(image, snr_db, saliency=saliency, generator=noise)
+        figures.append([cbr, psnr(image, output).item(), perceptual(image, output).item()])
         sources.append(image.cpu())
         received.append(output.cpu())
     means = torch.tensor(figures).mean(dim=0).tolist()
