@@ -5,7 +5,7 @@ import torch
 
 from entropy_hyperprior import PatchPCA
 from jscc_ratetoken import Noiseless
-from lrisc_system.baselines import LinearLink, LinearSignal, fit_linear_link
+from lrisc_system.baselines import AnalogSignal, LinearLink, fit_linear_link
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_lmmse_by_hand():
     Estimates shrink by 0.04 / (0.04 + N) = 0.60798 and 0.01 / (0.01 + N) = 0.27940.
     """
     link = LinearLink(axes(0.04, 0.01), reals_per_token=2)
-    signal = LinearSignal(torch.tensor([[0.8806 + 0.4403j]]), torch.tensor([205]))
+    signal = AnalogSignal(torch.tensor([[0.8806 + 0.4403j]]), torch.tensor([205]))
     image = link.receive(signal, torch.tensor([0.0]), image_size=(16, 16))
     torch.testing.assert_close(
         image[0, 0, 0, :3],

@@ -109,9 +109,7 @@ class TrainingObjective(nn.Module):
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
         estimate = self.system.decoder.estimate(samples.image, latent, generator=generator)
         x, x_hat = samples.image, estimate.image.float()
-        # A mask that learned from the loss it weighs would settle at a half everywhere, where
-        # M^2 + (1 - M)^2 is least. It learns from what it does to the latent.
-        mask = sent.source.mask.detach().float()
+        mask = sent.source.mask.detach().float()  # stages.py says why no stage trains it
         with torch.autocast(device.type, enabled=False):  # the loss keeps float32
             roi = roi_distortion(x, x_hat, mask)
             background = background_distortion(

@@ -9,7 +9,6 @@ SoftCast 2010]. What a trained system must beat.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from einops import rearrange
@@ -25,18 +24,10 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
+from lrisc_system.baselines.analog import PATCH, AnalogSignal, analog_cbr
 from lrisc_system.images import crop_to_size, pad_to_stride
 
-PATCH = 16  # pixels a side
 MIN_VARIANCE = 1e-8  # far below the variance of rounding to 8 bits, 1.3e-6
-
-
-@dataclass(frozen=True)
-class LinearSignal:
-    """What crosses the channel: symbols `(B, K)` complex, and one byte of gain an image, `(B,)`."""
-
-    symbols: Tensor
-    gain_code: Tensor
 
 
 class LinearLink(nn.Module):
@@ -64,7 +55,7 @@ class LinearLink(nn.Module):
         self.register_buffer("deviation", variance.sqrt())  # (k,)
 
     @torch.no_grad()
-    def send(self, image: Tensor) -> LinearSignal:
+    def send(self, image: Tensor) -> AnalogSignal:
         """Turn images `(B, 3, H, W)` in `[0, 1]` into unit-power symbols."""
         patches = rearrange(
             pad_to_stride(image, stride=PATCH),
@@ -77,11 +68,11 @@ class LinearLink(nn.Module):
         amplitudes, gain = normalize_power(amplitudes, everything)
         code, _ = quantize_gain(gain)
         symbols = to_complex(amplitudes.flatten(1))  # (B, N, k) -> (B, N k / 2)
-        return LinearSignal(symbols=symbols, gain_code=code)
+        return AnalogSignal(symbols=symbols, gain_code=code)
 
     @torch.no_grad()
     def receive(
-        self, signal: LinearSignal, snr_db: Tensor, *, image_size: tuple[int, int]
+        self, signal: AnalogSignal, snr_db: Tensor, *, image_size: tuple[int, int]
     ) -> Tensor:
         """Estimate the images from symbols and gain by LMMSE.
 
@@ -125,15 +116,11 @@ class LinearLink(nn.Module):
         sent = self.send(image)
         received = channel(sent.symbols, snr_db, generator=generator)
         size = (image.shape[-2], image.shape[-1])
-        return self.receive(LinearSignal(received, sent.gain_code), snr_db, image_size=size)
+        return self.receive(AnalogSignal(received, sent.gain_code), snr_db, image_size=size)
 
     def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
         """Channel uses over `3 H W`: the symbols, and the gain's byte at capacity."""
-        height, width = image_size
-        tokens = math.ceil(height / PATCH) * math.ceil(width / PATCH)
-        capacity = math.log2(1 + 10 ** (snr_db / 10))
-        uses = tokens * self.basis.shape[1] // 2 + math.ceil(8 / capacity)
-        return uses / (3 * height * width)
+        return analog_cbr(image_size, reals_per_token=self.basis.shape[1], snr_db=snr_db)
 
 
 def fit_linear_link(
