@@ -7,6 +7,7 @@ DATA ?= photos
 MASKS ?=
 RUN ?= runs/small
 PRESET ?= small
+LAUNCH ?= configs/accelerate/one_process.yaml
 
 .PHONY: help demo test check format train evaluate docs wheels clean
 .DEFAULT_GOAL := help
@@ -35,8 +36,8 @@ format: $(VENV)/.installed  ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-train: $(VENV)/.installed  ## Train: make train DATA=photos [MASKS=masks] [RUN=runs/small] [PRESET=small]
-	$(BIN)/accelerate launch -m lrisc_system.train --preset $(PRESET) --data $(DATA) \
+train: $(VENV)/.installed  ## Train: make train DATA=photos [MASKS=masks] [RUN=runs/small] [PRESET=small] [LAUNCH=file]
+	$(BIN)/accelerate launch -q --config_file $(LAUNCH) -m lrisc_system.train --preset $(PRESET) --data $(DATA) \
 		$(if $(MASKS),--masks $(MASKS)) --output $(RUN)
 
 evaluate: $(VENV)/.installed  ## Measure the shipped model: make evaluate DATA=kodak [MASKS=masks]

@@ -20,6 +20,7 @@ def test_two_cpus_start_two_processes():
 @pytest.mark.parametrize(
     ("name", "kind", "processes"),
     [
+        ("one_process", DistributedType.NO, 1),
         ("one_gpu", DistributedType.NO, 1),
         ("ddp_8_gpus", DistributedType.MULTI_GPU, 8),
         ("fsdp2_8_gpus", DistributedType.FSDP, 8),
