@@ -138,9 +138,32 @@ def fit_linear_link(
         patches_per_image: taken at random places.
         generator: of the places.
     """
-    patches = [_sample_patches(image, patches_per_image, generator) for image in images]
-    pca = fit_patch_pca(torch.cat(patches), components=reals_per_token)
+    pca = fit_link_basis(
+        images,
+        components=reals_per_token,
+        patches_per_image=patches_per_image,
+        generator=generator,
+    )
     return LinearLink(pca, reals_per_token=reals_per_token)
+
+
+def fit_link_basis(
+    images: Iterable[Tensor],
+    *,
+    components: int,
+    patches_per_image: int = 30,
+    generator: Generator | None = None,
+) -> PatchPCA:
+    """Fit the transform that links of any bandwidth take their leading components from.
+
+    Args:
+        images: each `(1, 3, H, W)` in `[0, 1]`, H and W at least 16.
+        components: to keep, 1 to 768.
+        patches_per_image: taken at random places.
+        generator: of the places.
+    """
+    patches = [_sample_patches(image, patches_per_image, generator) for image in images]
+    return fit_patch_pca(torch.cat(patches), components=components)
 
 
 def _sample_patches(image: Tensor, count: int, generator: Generator | None) -> Tensor:
