@@ -120,7 +120,7 @@ def test_killed_runs_end_in_the_same_bits(train, finished, tmp_path, processes):
     assert expected.keys() == got.keys()
     assert all(torch.equal(got[name], tensor) for name, tensor in expected.items())
     kept = [path.name for path in sorted((output / "checkpoints").iterdir())]
-    assert kept == ["stage4-step0000002", "stage4-step0000003"]
+    assert kept == ["stage5-step0000002", "stage5-step0000003"]
     card = json.loads((output / "run.json").read_text())
     assert card["resumed_at"] == [str(newest) for _, newest in kills.values()]
     assert card["seconds"] > load_ledger(output / "checkpoints" / kept[0]).seconds > 0
@@ -128,14 +128,14 @@ def test_killed_runs_end_in_the_same_bits(train, finished, tmp_path, processes):
 
 def test_shards_train_as_one(train, finished, tmp_path):
     """FSDP2 takes over an ordinary checkpoint, Adam's state included, and leaves ordinary files."""
-    output = copy_state(finished, Place(4, 2), tmp_path / "run")
+    output = copy_state(finished, Place(5, 2), tmp_path / "run")
     codes, log = train(output, processes=2, settings={"resume": True}, fsdp=True)
     assert codes == [0, 0], log
     got = weights(output)
     for name, tensor in weights(finished).items():
         torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-5)
     first, again = (
-        load_file(folder / "checkpoints" / "stage4-step0000003" / "optimizer.safetensors")
+        load_file(folder / "checkpoints" / "stage5-step0000003" / "optimizer.safetensors")
         for folder in (finished, output)
     )
     assert first.keys() == again.keys()
@@ -144,15 +144,15 @@ def test_shards_train_as_one(train, finished, tmp_path):
 
 
 def test_a_full_disk_is_one_line(train, finished, tmp_path):
-    output = copy_state(finished, Place(4, 2), tmp_path / "run")
+    output = copy_state(finished, Place(5, 2), tmp_path / "run")
     settings = {"accumulate": 2, "resume": True}
     codes, log = train(output, processes=1, settings=settings, file_size_limit=200_000)
     assert codes == [2]
     lines = [line for line in log.splitlines() if line.startswith("lrisc: ")]
     assert len(lines) == 1
-    assert "cannot write the checkpoint stage4-step0000003" in lines[0]
+    assert "cannot write the checkpoint stage5-step0000003" in lines[0]
     assert "Traceback" not in log
-    assert [path.name for path in (output / "checkpoints").iterdir()] == ["stage4-step0000002"]
+    assert [path.name for path in (output / "checkpoints").iterdir()] == ["stage5-step0000002"]
 
 
 def test_a_world_that_does_not_divide_is_one_line(train, tmp_path):
