@@ -1,0 +1,138 @@
+"""How good an image arrived, by every metric; and nothing computed twice."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lrisc_system.metrics import evaluate_pair, round_to_8_bits
+from lrisc_system.perceptual import LPIPS, lpips_network
+
+# Whole, ROI and background of the source, each followed by what arrived.
+ALEX_INPUTS, VGG_INPUTS = 6, 2
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The figures of one received image, as in `Metrics`, with LPIPS on both networks."""
+
+    psnr: float
+    ms_ssim: float
+    lpips_alex: float
+    lpips_vgg: float
+    roi_psnr: float
+    roi_ms_ssim: float
+    roi_lpips_alex: float
+    background_psnr: float
+    background_ms_ssim: float
+    background_lpips_alex: float
+
+
+class RememberingBackbone(nn.Module):
+    """A network that keeps what it made of its last inputs: the source need not pass again.
+
+    Args:
+        network: images (B, 3, H, W) -> features.
+        kept: how many inputs.
+    """
+
+    def __init__(self, network: nn.Module, *, kept: int) -> None:
+        super().__init__()
+        self.network = network
+        self.memory: deque[tuple[Tensor, object]] = deque(maxlen=kept)
+
+    def forward(self, image: Tensor) -> object:
+        """Look the features up, or compute them; either way they are the newest now."""
+        places = [i for i, (known, _) in enumerate(self.memory) if torch.equal(known, image)]
+        features = self.memory[places[0]][1] if places else self.network(image)
+        for place in places:
+            del self.memory[place]
+        self.memory.append((image, features))
+        return features
+
+
+@dataclass(frozen=True)
+class Yardsticks:
+    """The networks that measure.
+
+    Args:
+        alex: LPIPS on AlexNet.
+        vgg: LPIPS on VGG16, if its weights are there.
+    """
+
+    alex: LPIPS
+    vgg: LPIPS | None
+
+    @classmethod
+    def load(cls, vgg: Path | None, *, device: torch.device) -> Yardsticks:
+        """Load the networks.
+
+        Args:
+            vgg: file of VGG16's weights; torchvision's cache by default, or else without.
+            device: to measure on.
+
+        Raises:
+            ValueError: the file is missing or holds something else.
+        """
+        alex = lpips_network("alex")
+        alex.network.net = RememberingBackbone(alex.network.net, kept=ALEX_INPUTS)
+        try:
+            second = lpips_network("vgg", vgg)
+        except ValueError:
+            if vgg is not None:
+                raise
+            return cls(alex.to(device), None)
+        second.network.net = RememberingBackbone(second.network.net, kept=VGG_INPUTS)
+        return cls(alex.to(device), second.to(device))
+
+
+class Scene:
+    """One source image, and what arrived of it so far.
+
+    Args:
+        name: of the image.
+        image: (1, 3, H, W) in [0, 1].
+        saliency: (1, 1, H, W) in [0, 1], what links may look at.
+        mask: weight of the region of interest, (1, 1, H, W) in [0, 1].
+        yardsticks: networks, on the image's device.
+    """
+
+    def __init__(
+        self, name: str, image: Tensor, saliency: Tensor, mask: Tensor, *, yardsticks: Yardsticks
+    ) -> None:
+        self.name = name
+        self.image, self.saliency, self.mask = image, saliency, mask
+        self.yardsticks = yardsticks
+        self._known: dict[bytes, Measurement] = {}
+
+    @torch.no_grad()
+    def measure(self, received: Tensor) -> Measurement:
+        """Measure an image (1, 3, H, W), once for all that are equal in 8 bits.
+
+        Where a digital link delivers, every seed gives the same image.
+        """
+        received = round_to_8_bits(received)
+        key = (received * 255).round().byte().cpu().numpy().tobytes()
+        if key not in self._known:
+            self._known[key] = self._measure(received)
+        return self._known[key]
+
+    def _measure(self, received: Tensor) -> Measurement:
+        alex, vgg = self.yardsticks.alex, self.yardsticks.vgg
+        figures = evaluate_pair(self.image, received, mask=self.mask, perceptual=alex)
+        return Measurement(
+            psnr=figures.psnr,
+            ms_ssim=figures.ms_ssim,
+            lpips_alex=figures.lpips,
+            lpips_vgg=float("nan") if vgg is None else vgg(self.image, received).item(),
+            roi_psnr=figures.roi_psnr,
+            roi_ms_ssim=figures.roi_ms_ssim,
+            roi_lpips_alex=figures.roi_lpips,
+            background_psnr=figures.background_psnr,
+            background_ms_ssim=figures.background_ms_ssim,
+            background_lpips_alex=figures.background_lpips,
+        )
