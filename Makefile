@@ -40,8 +40,9 @@ train: $(VENV)/.installed  ## Train: make train DATA=photos [MASKS=masks] [RUN=r
 	$(BIN)/accelerate launch -q --config_file $(LAUNCH) -m lrisc_system.train --preset $(PRESET) --data $(DATA) \
 		$(if $(MASKS),--masks $(MASKS)) --output $(RUN)
 
-evaluate: $(VENV)/.installed  ## Measure the shipped model: make evaluate DATA=kodak [MASKS=masks]
-	$(BIN)/lrisc evaluate --data $(DATA) $(if $(MASKS),--masks $(MASKS)) --out results
+evaluate: $(VENV)/.installed  ## Compare all links: make evaluate DATA=kodak [MASKS=masks] [CROP=256]
+	$(BIN)/lrisc evaluate --data $(DATA) $(if $(MASKS),--masks $(MASKS)) \
+		$(if $(CROP),--crop $(CROP) --out results-crops,--out results)
 
 docs: $(VENV)/.installed  ## Build the documentation into site/
 	$(BIN)/sphinx-build -q -W --keep-going -E -b html -d build/docs docs site

@@ -1,8 +1,9 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-They run as they stand, but for three kinds: training runs in the preset `tiny`, on this process's
-CPU whatever the launcher was told; `pip` and `make` say what they would do; and a cluster's own
-script is parsed by its shell. `test_docs.py` checks every option, the launcher's too.
+They run as they stand, but for four kinds: training runs in the preset `tiny`, and evaluation at
+two points, both in this process whatever the launcher was told; `pip` and `make` say what they
+would do; and a cluster's own script is parsed by its shell. `test_docs.py` checks every option,
+the launcher's too.
 """
 
 import importlib
@@ -90,12 +91,19 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Run a command, in this process where that is possible; return its exit code."""
     program, *options = words
     if program == "python":
-        return finish([sys.executable, str(ROOT / options[0]), *options[1:]])
+        script = options if options[0] == "-m" else [str(ROOT / options[0]), *options[1:]]
+        return finish([sys.executable, *script])
     if program == "pip":
         paths = [path for option in options[1:] for path in expand(option)]
         return finish([*PIP, *paths], folder=ROOT)
     if program == "make":
         return finish(["make", "--dry-run", *options], folder=ROOT)
+    if "lrisc_system.evaluation" in options:
+        start = options.index("lrisc_system.evaluation") + 1
+        few = at_two_points(options[start:])
+        return call("lrisc_system.evaluation.__main__", few, monkeypatch)
+    if words[:2] == ["lrisc", "evaluate"]:
+        return call(MODULES[program], ["evaluate", *at_two_points(options[1:])], monkeypatch)
     if program == "accelerate":
         start = options.index("lrisc_system.train") + 1
         return call("lrisc_system.train", in_small(options[start:]), monkeypatch)
@@ -113,6 +121,12 @@ def in_small(options: list[str]) -> list[str]:
     if "--resume" not in options:
         shutil.rmtree(options[options.index("--output") + 1], ignore_errors=True)
     return [*options, "--steps-scale", "0.5", "--workers", "0", "--validation-photos", "0"]
+
+
+def at_two_points(options: list[str]) -> list[str]:
+    """Scale an evaluation down."""
+    links = [] if "--links" in options else ["--links", "lrisc", "linear"]
+    return [*options, *links, "--seeds", "1", "--snr-db", "10", "--bandwidths", "0.1"]
 
 
 def expand(option: str) -> list[str]:

@@ -224,14 +224,22 @@ def test_a_photo_crosses_a_radio_link(lrisc, photo, checkpoint, tmp_path):
     assert "--sent" in one_line(lrisc("receive", packet, image, "--sent", sent, *model))
 
 
-def test_evaluate_writes_a_table(lrisc, photo, checkpoint, tmp_path):
+def test_evaluate_compares(lrisc, photo, checkpoint, tmp_path):
     code, output, error = lrisc(
         *("evaluate", "--data", photo.parent, "--out", tmp_path / "results"),
-        *("--checkpoint", checkpoint, "--snr-db", 10, 19, "--cbr", 0.1),
+        *("--checkpoint", checkpoint, "--links", "lrisc", "linear", "--seeds", 1),
+        *("--snr-db", 10, 19, "--cbr", 0.1, "--bandwidths", 0.1, "--picture-cbr", 0.1),
     )
     assert code == 0, error
-    assert "Mean over the images" in output
-    assert len((tmp_path / "results" / "results.csv").read_text().splitlines()) == 1 + 2
+    assert "one image, whole images, AWGN, one channel seed" in output
+    assert len((tmp_path / "results" / "results.csv").read_text().splitlines()) == 1 + 2 * 2
+
+
+def test_evaluate_refuses_in_one_line(lrisc, photo, tmp_path):
+    evaluate = ("evaluate", "--data", photo.parent, "--out", tmp_path / "results")
+    assert "got 'radio'" in one_line(lrisc(*evaluate, "--links", "radio"))
+    assert "config.json" in one_line(lrisc(*evaluate, "--checkpoint", tmp_path))
+    assert "got 3" in one_line(lrisc(*evaluate, "--cbr", 3))
 
 
 def test_train_asks_for_its_folders(lrisc, tmp_path):

@@ -14,10 +14,11 @@ from rich.console import Console
 from torch import Generator, Tensor
 from tyro.conf import Positional, arg
 
-from jscc_ratetoken import AWGN, Channel, RayleighBlock, RayleighFast
+from jscc_ratetoken import Channel
 from lrisc_system.checkpoint import SHIPPED, load_model
 from lrisc_system.demo import run_demo
-from lrisc_system.evaluate import EvaluateSettings, evaluate
+from lrisc_system.evaluation import EvaluateSettings, evaluate
+from lrisc_system.fading import Fading
 from lrisc_system.failures import TrainingError
 from lrisc_system.families import describe_families
 from lrisc_system.images import load_image, load_mask, save_image
@@ -43,14 +44,6 @@ PhotoFile = Annotated[Positional[Path], arg(metavar="PHOTO")]
 ImageFile = Annotated[Positional[Path], arg(metavar="IMAGE")]
 PacketFile = Annotated[Positional[Path], arg(metavar="PACKET")]
 console = Console()
-
-
-class Fading(Enum):
-    """What the link does to the symbols besides adding noise."""
-
-    none = AWGN()
-    block = RayleighBlock()
-    fast = RayleighFast()
 
 
 class Format(Enum):
@@ -236,7 +229,15 @@ def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> 
 
 
 def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
-    """Measure a model on a folder of images over SNRs and bandwidths."""
+    """Compare LRISC with DeepJSCC, a linear link and HEVC + LDPC on a folder of images.
+
+    Every link sends every image at several SNRs and at several bandwidths, over AWGN or Rayleigh
+    fading. The folder then holds results.csv (every transmission), summary.csv (means with two
+    95% intervals: over draws of the channel, over images), tables.md, rd/ (curves in CompressAI's
+    format), quality-over-snr, quality-over-cbr and pictures (PNG and SVG). Stopped, the command
+    goes on where it was. `accelerate launch -m lrisc_system.evaluation` takes the same options and
+    shares the images among processes.
+    """
     evaluate(settings, console=console)
 
 

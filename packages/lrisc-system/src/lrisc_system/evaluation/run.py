@@ -1,0 +1,171 @@
+"""The comparison: every link sends every image at every point, over several draws of the channel.
+
+Each process takes every n-th image and writes every row at once, so that a run may be stopped at
+any time, and goes on with any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from accelerate import Accelerator
+from accelerate.utils import InitProcessGroupKwargs
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from lrisc_system.evaluation.album import Album
+from lrisc_system.evaluation.links import Link
+from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.evaluation.pictures import choose_pictures, take_pictures
+from lrisc_system.evaluation.protocol import Protocol, describe_common
+from lrisc_system.evaluation.registry import make_links
+from lrisc_system.evaluation.report import write_report
+from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows
+from lrisc_system.evaluation.settings import EvaluateSettings, Point
+from lrisc_system.evaluation.transmission import perform
+
+PATIENCE = timedelta(days=7)  # of the fastest process with the slowest
+WHOLE_RUN_SECONDS = 1e9  # the time left follows from all that was done, for links differ in speed
+
+
+def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
+    """Measure what is missing, then write tables and figures of all that the folder holds.
+
+    Args:
+        settings: of the evaluation.
+        console: for the progress and the tables; only the first of several processes speaks.
+
+    Returns:
+        The rows of `results.csv`.
+
+    Raises:
+        ValueError: no image, a missing mask or checkpoint, an unknown link or one that is not
+            possible here, or a folder that was started with other settings.
+    """
+    album = Album.open(settings.data, settings.masks, crop=settings.crop)
+    pictures = choose_pictures(album.names, settings.pictures)
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    if not accelerator.is_main_process:
+        console = Console(quiet=True)
+    yardsticks = Yardsticks.load(settings.vgg, device=accelerator.device)
+    if yardsticks.vgg is None:
+        console.print("LPIPS on VGG16 is left out: --vgg names a file of its weights")
+    links = make_links(settings, device=accelerator.device, say=console.print)
+    protocol = Protocol(
+        describe_common(settings, album.photos, album.masks, vgg=yardsticks.vgg is not None),
+        {name: link.identity for name, link in links.items()},
+    ).merge(settings.out)
+    known = {entry.task for entries in read_rows(settings.out) for entry in entries}
+    accelerator.wait_for_everyone()  # until all have read what the folder holds
+    if accelerator.is_main_process:
+        protocol.write(settings.out)
+
+    own = range(accelerator.process_index, len(album.photos), accelerator.num_processes)
+    tasks = {index: list_tasks(settings, links, album.names[index]) for index in own}
+    with Worker(settings, links, known, rank=accelerator.process_index, console=console) as worker:
+        worker.start(tasks)
+        for index, todo in tasks.items():
+            pictured = album.names[index] in pictures
+            if pictured or not known.issuperset(todo):
+                scene = album.scene(index, yardsticks=yardsticks, device=accelerator.device)
+                worker.work(scene, todo, pictured=pictured)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        write_report(settings, album.names, pictures, console=console)
+    accelerator.end_training()
+    return read_rows(settings.out)[0]
+
+
+def list_tasks(settings: EvaluateSettings, links: Mapping[str, Link], image: str) -> list[Task]:
+    """List what is to be done with one image."""
+    return [
+        Task(link, image, point, seed)
+        for link in links
+        for point in settings.points()
+        for seed in range(settings.seeds)
+    ]
+
+
+class Worker:
+    """Does the tasks of one process, writes what comes of each, and shows how far it is.
+
+    Args:
+        settings: of the evaluation.
+        links: by name.
+        known: tasks that were done in an earlier start.
+        rank: of the process.
+        console: to show the progress on.
+    """
+
+    def __init__(
+        self,
+        settings: EvaluateSettings,
+        links: Mapping[str, Link],
+        known: set[Task],
+        *,
+        rank: int,
+        console: Console,
+    ) -> None:
+        self.settings, self.links, self.known = settings, links, known
+        self.file = RowFile(settings.out, rank=rank)
+        self.told: set[tuple[str, float]] = set()
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=WHOLE_RUN_SECONDS,
+        )
+        self.bar = self.progress.add_task("")
+
+    def __enter__(self) -> Worker:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+        self.file.close()
+
+    def start(self, tasks: Mapping[int, list[Task]]) -> None:
+        """Count all tasks, and those that are done."""
+        everything = [task for todo in tasks.values() for task in todo]
+        done = sum(task in self.known for task in everything)
+        self.progress.update(self.bar, total=len(everything), completed=done)
+
+    def work(self, scene: Scene, tasks: list[Task], *, pictured: bool) -> None:
+        """Do what is missing of one image's tasks, and take its pictures if it is to have any."""
+        for task in tasks:
+            if task not in self.known:
+                self._describe(f"{task.image} {task.link}", task.point)
+                entry = perform(task, self.links[task.link], scene)
+                self.file.append(entry)
+                self.progress.advance(self.bar)
+                if isinstance(entry, Refusal):
+                    self._tell_once(entry)
+        if pictured:
+            point = Point(self.settings.bandwidths_snr_db, self.settings.picture_cbr)
+            self._describe(f"{scene.name} pictures", point)
+            take_pictures(scene, self.links, point, self.settings.out)
+
+    def _describe(self, what: str, point: Point) -> None:
+        text = f"{what} {point.snr_db:g} dB CBR {point.cbr:.4f}"
+        self.progress.update(self.bar, description=text)
+
+    def _tell_once(self, refusal: Refusal) -> None:
+        task = refusal.task
+        if (task.link, task.point.cbr) not in self.told:
+            self.told.add((task.link, task.point.cbr))
+            self.progress.print(
+                f"{task.link} is left out at CBR {task.point.cbr:.4f}: {refusal.reason}"
+            )

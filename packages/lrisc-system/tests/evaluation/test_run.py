@@ -1,0 +1,123 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from lrisc_system.evaluation import evaluate
+from lrisc_system.evaluation import run as run_module
+from lrisc_system.evaluation.rows import read_rows
+from lrisc_system.evaluation.run import list_tasks
+from lrisc_system.launching import launch
+
+QUIET = Console(quiet=True)
+FILES = {"evaluation.json", "results.csv", "summary.csv", "tables.md"}
+FIGURES = {"quality-over-snr", "quality-over-cbr", "pictures"}
+
+
+def results(folder):
+    """Read `results.csv` without the seconds, which no two runs share."""
+    with (folder / "results.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def finished(photos, checkpoint, tmp_path_factory):
+    from lrisc_system.evaluation import EvaluateSettings
+
+    settings = EvaluateSettings(
+        data=photos,
+        out=tmp_path_factory.mktemp("evaluation") / "results",
+        checkpoint=checkpoint,
+        links=("lrisc", "linear"),
+        snr_db=(4.0, 10.0),
+        cbr=1 / 24,
+        bandwidths=(1 / 24, 1 / 12),
+        seeds=2,
+        picture_cbr=0.05,
+    )
+    rows = evaluate(settings, console=QUIET)
+    assert len(rows) == 2 * 2 * 3 * 2  # links, images, points, seeds
+    return settings
+
+
+def test_everything_is_there(finished):
+    names = FILES | {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
+    assert names | {"rows", "rd", "pictures"} == {p.name for p in finished.out.iterdir()}
+    assert {path.name for path in (finished.out / "rd").iterdir()} == {"lrisc.json", "linear.json"}
+    stored = results(finished.out)
+    assert [row["link"] for row in stored] == ["lrisc"] * 12 + ["linear"] * 12
+    assert all(float(row["cbr"]) <= 1.05 * float(row["cbr_budget"]) for row in stored)
+    curve = json.loads((finished.out / "rd" / "linear.json").read_text())["results"]
+    assert curve["psnr-rgb"] == sorted(curve["psnr-rgb"])
+    text = (finished.out / "tables.md").read_text()
+    assert "2 images, whole images, AWGN, 2 channel seeds" in text.splitlines()[0]
+    assert "| LRISC |" in text
+
+
+def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
+    settings = replace(finished, out=tmp_path / "results")
+    count = 0
+
+    def perform(task, link, scene):
+        nonlocal count
+        count += 1
+        if count == 8:
+            raise KeyboardInterrupt
+        return work(task, link, scene)
+
+    work = run_module.perform
+    monkeypatch.setattr(run_module, "perform", perform)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(settings, console=QUIET)
+    assert len(read_rows(settings.out)[0]) == 7
+    evaluate(settings, console=QUIET)
+    assert count == 8 + 24 - 7
+    assert results(settings.out) == results(finished.out)
+    evaluate(settings, console=QUIET)
+    assert count == 8 + 24 - 7  # nothing was left to do
+
+
+def test_links_are_added_to_what_is_there(finished, tmp_path):
+    one = replace(finished, out=tmp_path / "results", links=("linear",))
+    evaluate(one, console=QUIET)
+    evaluate(replace(one, links=("lrisc",)), console=QUIET)
+    assert results(one.out) == results(finished.out)
+    assert (one.out / "tables.md").read_text().count("| linear (KLT) |") >= 2
+
+
+def test_other_settings_are_refused(finished):
+    with pytest.raises(ValueError, match="seeds 2, got 3"):
+        evaluate(replace(finished, seeds=3), console=QUIET)
+
+
+def test_what_is_out_of_reach_is_left_out(settings, tmp_path):
+    wide = replace(settings, links=("linear",), bandwidths=(1 / 24, 0.5), snr_db=(), seeds=1)
+    console = Console(record=True, width=200, file=io.StringIO())
+    rows = evaluate(wide, console=console)
+    assert {row.task.point.cbr for row in rows} == {1 / 24}
+    said = console.export_text()
+    assert said.count("linear is left out at CBR 0.5000") == 1
+    assert "linear (KLT) is left out at CBR 0.5: expected a model within 5%" in said
+
+
+def test_one_image_has_all_its_tasks(settings, fake_link):
+    tasks = list_tasks(settings, {"a": fake_link(), "b": fake_link()}, "apple")
+    assert len(set(tasks)) == 2 * 3 * 2
+    assert {task.image for task in tasks} == {"apple"}
+
+
+def test_two_processes_find_the_same(finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    options = ["--data", finished.data, "--out", tmp_path / "two", "--checkpoint"]
+    options += [finished.checkpoint, "--links", "lrisc", "linear", "--snr-db", 4, 10]
+    options += ["--cbr", finished.cbr, "--bandwidths", *finished.bandwidths]
+    options += ["--seeds", 2, "--picture-cbr", 0.05]
+    assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], 2) == 0
+    assert len(list((tmp_path / "two" / "rows").iterdir())) == 2
+    assert results(tmp_path / "two") == results(finished.out)
+    for name in ("evaluation.json", "rd/lrisc.json"):
+        assert (tmp_path / "two" / name).read_text() == (finished.out / name).read_text()
