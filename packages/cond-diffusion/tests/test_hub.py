@@ -34,6 +34,18 @@ def test_round_trip(decoder, saved):
     assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.state_dict().items())
 
 
+def test_a_full_disk_leaves_what_was_saved_before(decoder, saved, monkeypatch):
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+
+    def fill(path, content):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        decoder.save_pretrained(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
 def test_a_truncated_file_and_a_pickle(saved):
     path = saved / "model.safetensors"
     whole = path.read_bytes()

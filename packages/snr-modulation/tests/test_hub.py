@@ -32,6 +32,18 @@ def test_round_trip(adapter, saved):
     assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.state_dict().items())
 
 
+def test_a_full_disk_leaves_what_was_saved_before(adapter, saved, monkeypatch):
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+
+    def fill(path, content):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", fill)
+    with pytest.raises(OSError, match="No space left"):
+        adapter.save_pretrained(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
 def test_a_truncated_file_and_a_pickle(saved):
     path = saved / "model.safetensors"
     whole = path.read_bytes()

@@ -31,9 +31,11 @@ class CheckpointError(ValueError):
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Fill a temporary folder, then put it in the place of `folder` in one move.
+    """Fill a temporary folder, then put it in the place of `folder`.
 
-    If the process is killed meanwhile, what stood there before is still whole.
+    A new name is taken in one move. Where a folder stood before, that is moved aside first: a
+    process that is killed between the two moves leaves it whole beside its place, as
+    `.NAME-old-*`; killed at any other time, it leaves the old or the new one in place.
 
     Raises:
         OSError: if the disk is full or refuses.
@@ -61,7 +63,7 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 @torch.no_grad()
 def save_model(system: LRISC, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
-    """Write a model that `load_model` reads: weights and config, atomically.
+    """Write a model that `load_model` reads: weights and config, as `replacing` does.
 
     Args:
         system: the model; it stays as it is.

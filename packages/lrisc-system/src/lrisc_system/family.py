@@ -65,5 +65,5 @@ class Family(Protocol[Model]):
         ...
 
     def save(self, model: Model, folder: Path) -> None:
-        """Write a finished model into a folder, atomically."""
+        """Write a finished model into a folder, as `replacing` does."""
         ...

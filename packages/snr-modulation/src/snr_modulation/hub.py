@@ -14,18 +14,23 @@ EXTRA = "pip install 'snr-modulation[hub]'"
 def save(module: nn.Module, config: Mapping[str, Any], folder: str | Path) -> None:
     """Write a module's tensors to `model.safetensors` and its config to `config.json`.
 
+    Each file takes its place when it is whole: what stood there before is there until then.
+
     Raises:
         ImportError: without the extra [hub].
     """
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save as to_bytes
     except ImportError as error:
         raise ImportError(f"saving needs safetensors: {EXTRA}") from error
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS_NAME)
-    (folder / CONFIG_NAME).write_text(json.dumps(dict(config), indent=2) + "\n")
+    described = (json.dumps(dict(config), indent=2) + "\n").encode()
+    for name, content in ((WEIGHTS_NAME, to_bytes(tensors)), (CONFIG_NAME, described)):
+        part = folder / f".{name}.part"
+        part.write_bytes(content)
+        part.replace(folder / name)
 
 
 def find(folder_or_id: str | Path, *, revision: str | None = None) -> Path:

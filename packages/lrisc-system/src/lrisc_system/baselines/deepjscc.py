@@ -191,7 +191,7 @@ class DeepJSCC(nn.Module):
         return analog_cbr(image_size, reals_per_token=self.config.reals_per_token, snr_db=snr_db)
 
     def save_pretrained(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
-        """Write config (JSON) and weights (safetensors) into a folder, atomically.
+        """Write config (JSON) and weights (safetensors) into a folder, as `replacing` does.
 
         Args:
             folder: where to; replaced if it exists.
