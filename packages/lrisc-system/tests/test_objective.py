@@ -60,6 +60,25 @@ def test_the_seed_decides_everything(system, samples):
     assert not torch.equal(first, other)
 
 
+def test_the_perceptual_distance_sees_a_window(system, samples):
+    seen = []
+
+    def remember(x, x_hat):
+        seen.append((tuple(x.shape), tuple(x_hat.shape)))
+        return x.new_zeros(len(x))
+
+    objective = TrainingObjective(
+        system,
+        remember,
+        stage=STAGES[-1],
+        lambda_rate=0.1,
+        lambda_perceptual=0.1,
+        perceptual_window=24,
+    )
+    objective(samples, seed=3)
+    assert seen == [((2, 3, 24, 24),) * 2]
+
+
 def test_clean_images_by_hand():
     # Half of 16, in micro-batches of one: every second image.
     assert [clean_images(0.5, part=part, count=1) for part in range(4)] == [1, 0, 1, 0]

@@ -102,6 +102,38 @@ def test_only_the_stages_parameters_move(finished, settings, index):
     assert moved <= trained
 
 
+@pytest.fixture
+def gone_on(finished, settings, tmp_path):
+    """A second run from the first one's model, through the last stage alone."""
+    options = replace(
+        settings,
+        output=tmp_path / "second",
+        start_from=finished / "model",
+        first_stage="3-larger-crops",
+        perceptual_window=32,
+    )
+    train.Trainer(options).run()
+    return options.output
+
+
+def test_training_goes_on_from_a_trained_model(finished, gone_on):
+    """Adam's first step moves a weight by the learning rate at most."""
+    before = load_file(finished / "model" / "model.safetensors")
+    after = load_file(gone_on / "checkpoints" / str(Place(0, 1)) / "model.safetensors")
+    rate = RECIPES["tiny"].stages[-1].learning_rate
+    names = [name for name, _ in load_model(finished / "model").named_parameters()]
+    moves = [(after[name] - before[name]).abs().max() for name in names if before[name].numel()]
+    assert 0 < max(moves) < 1.01 * rate
+
+
+def test_the_card_says_what_training_began_with(finished, gone_on):
+    first, second = (json.loads((run / "run.json").read_text()) for run in (finished, gone_on))
+    assert first["start"] == "closed form"
+    assert second["start"].startswith("weights ")
+    assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
+    assert "on LPIPS-alex, window 32 |" in (gone_on / "run.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def shards(folder, tmp_path_factory):
     """Two tar shards with masks, one photo of them broken."""
@@ -212,6 +244,9 @@ def test_a_broken_term_is_named():
         ({"masks": "empty"}, "expected a mask for every photo"),
         ({"preset": "huge"}, "expected a preset of"),
         ({"accumulate": "3"}, "divides by processes times accumulation, got 3"),
+        ({"first-stage": "4"}, "expected a first stage of ['0-hyperprior', "),
+        ({"start-from": "empty"}, "is damaged or no safetensors file"),
+        ({"perceptual": "vgg", "vgg": "nowhere.pth"}, "nowhere.pth: expected a file of backbone"),
         ({"log-with": "ouija"}, "expected a tracker of"),
         ({"log-with": "wandb"}, "pip install 'wandb'"),
     ],
@@ -236,6 +271,8 @@ def test_settings_say_what_is_wrong(settings):
         replace(settings, data=None)
     with pytest.raises(ValueError, match="expected save_every of at least 1, got 0"):
         replace(settings, save_every=0)
+    with pytest.raises(ValueError, match="expected a perceptual window of at least 1, got 0"):
+        replace(settings, perceptual_window=0)
 
 
 def test_settings_change_the_recipe(settings):
@@ -243,3 +280,5 @@ def test_settings_change_the_recipe(settings):
     assert [stage.steps for stage in changed.stages] == [6] * len(RECIPES["tiny"].stages)
     assert changed.lambda_rate == 0.5
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
+    assert changed.perceptual == "alex"
+    assert replace(settings, perceptual="vgg").adjust(RECIPES["tiny"]).perceptual == "vgg"

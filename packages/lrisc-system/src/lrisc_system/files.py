@@ -1,6 +1,7 @@
-"""Write files so that a reader sees the old content or the new one, never a part."""
+"""Files written whole or not at all, and told apart by their content."""
 
 import contextlib
+import hashlib
 import os
 import uuid
 from pathlib import Path
@@ -30,3 +31,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def hash_file(path: Path) -> str:
+    """Identify a file by the SHA-256 of its content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -18,6 +18,7 @@ from lrisc_system.losses import (
 )
 from lrisc_system.stages import Stage
 from lrisc_system.system import LRISC
+from lrisc_system.window import through_window
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class TrainingObjective(nn.Module):
         stage: says what SNR, eta and alpha are drawn.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
+        perceptual_window: side of the random square of each image that `perceptual` sees, in
+            pixels; the whole image by default.
         channel: what the symbols cross; AWGN by default.
     """
 
@@ -61,6 +64,7 @@ class TrainingObjective(nn.Module):
         stage: Stage,
         lambda_rate: float,
         lambda_perceptual: float,
+        perceptual_window: int | None = None,
         channel: Channel | None = None,
     ) -> None:
         super().__init__()
@@ -70,6 +74,7 @@ class TrainingObjective(nn.Module):
         self.stage = stage
         self.lambda_rate = lambda_rate
         self.lambda_perceptual = lambda_perceptual
+        self.perceptual_window = perceptual_window
         self.channel = AWGN() if channel is None else channel
 
     def forward(
@@ -79,7 +84,7 @@ class TrainingObjective(nn.Module):
 
         Args:
             samples: crops on the model's device.
-            seed: of the SNR, eta, alpha, channel noise, rounding noise and diffusion time.
+            seed: of the SNR, eta, alpha, channel noise, rounding noise, diffusion time, window.
             part: which micro-batch of its step it is; shares out the images without a channel.
             rate_scale: factor on lambda_rate, for the warm-up.
         """
@@ -116,7 +121,7 @@ class TrainingObjective(nn.Module):
                 x,
                 x_hat,
                 mask,
-                perceptual=self._perceptual[0],
+                perceptual=self._perceptual_distance(generator),
                 lambda_perceptual=self.lambda_perceptual,
             )
             distortion = estimate.weight.float() * (roi + background)
@@ -127,6 +132,10 @@ class TrainingObjective(nn.Module):
                 background=background.mean().detach(),
                 mse=(x - x_hat).square().mean().detach(),
             )
+
+    def _perceptual_distance(self, generator: Generator) -> Perceptual:
+        whole, side = self._perceptual[0], self.perceptual_window
+        return whole if side is None else through_window(whole, side=side, generator=generator)
 
 
 def clean_images(share: float, *, part: int, count: int) -> int:

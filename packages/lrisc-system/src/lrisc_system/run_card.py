@@ -15,8 +15,9 @@ import accelerate
 import compressai
 import torch
 
+from lrisc_system.checkpoint import WEIGHTS_NAME
 from lrisc_system.data import Fingerprint
-from lrisc_system.files import write_atomically
+from lrisc_system.files import hash_file, write_atomically
 from lrisc_system.stages import Recipe
 from lrisc_system.training_state import Ledger, Place
 
@@ -38,6 +39,7 @@ class RunCard:
         data: fingerprint of the training photos.
         held_out: fingerprint of the validation photos.
         masks: whether saliency came from files; detected on the fly otherwise.
+        start: what training began with, by `describe_start`.
         recipe: stages and loss weights.
         processes: that trained.
         accumulate: micro-batches per process and step.
@@ -54,6 +56,7 @@ class RunCard:
     data: Fingerprint
     held_out: Fingerprint
     masks: bool
+    start: str
     recipe: Recipe
     processes: int
     accumulate: int
@@ -93,9 +96,11 @@ class RunCard:
             f"| data | {self.data.files} files, names and sizes {self.data.sha256[:16]} |",
             f"| held out | {self.held_out.files} files, {self.held_out.sha256[:16]} |",
             f"| saliency | {'mask files' if self.masks else 'detected on the fly'} |",
+            f"| start | {self.start} |",
             f"| photos skipped | {len(self.ledger.skipped)} |",
             f"| loss | lambda_rate {recipe.lambda_rate:g}, "
-            f"lambda_perceptual {recipe.lambda_perceptual:g} |",
+            f"lambda_perceptual {recipe.lambda_perceptual:g} on LPIPS-{recipe.perceptual}, "
+            f"window {recipe.perceptual_window or 'as the crop'} |",
             f"| average | decay {recipe.average_decay:g} |",
             f"| selection | {SELECTION} |",
             *(f"| {name} | {number} |" for name, number in versions().items()),
@@ -117,6 +122,11 @@ class RunCard:
             lines += [f"- {count} x {line}" for line, count in sorted(self.ledger.skipped.items())]
             lines.append("")
         return "\n".join(lines)
+
+
+def describe_start(trained: Path | None) -> str:
+    """Say what training began with: the closed form, or a trained model in a folder."""
+    return "closed form" if trained is None else f"weights {hash_file(trained / WEIGHTS_NAME)[:16]}"
 
 
 def versions() -> dict[str, str]:

@@ -22,6 +22,9 @@ class TrainSettings:
         stream: tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
         masks: folder of saliency maps `stem.png`; detected on the fly when absent.
         resume: go on from the newest checkpoint in `output`.
+        start_from: folder of a trained model, whose weights are the start; the closed form by
+            default.
+        first_stage: name of the stage to begin with; all stages by default.
         seed: of everything random.
         reals_per_token: of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
         steps_scale: factor on the steps of every stage.
@@ -29,6 +32,10 @@ class TrainSettings:
         workers: data loading processes.
         lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
         lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
+        perceptual: network of LPIPS in the loss; validation reports alex, whatever trains.
+        perceptual_window: side in pixels of the random square of each crop that this network
+            sees, which saves time; all of the crop by default.
+        vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
         max_norm: gradients are clipped to this norm.
         mixed_precision: bf16 halves the activations; what the launcher says by default.
         checkpoint_gradients: recompute the U-Net's units in the backward pass, to save memory.
@@ -46,6 +53,8 @@ class TrainSettings:
     stream: str | None = None
     masks: Path | None = None
     resume: bool = False
+    start_from: Path | None = None
+    first_stage: str | None = None
     seed: int = 0
     model: str = "lrisc"
     reals_per_token: int = 32
@@ -54,6 +63,9 @@ class TrainSettings:
     workers: int = 1
     lambda_rate: float | None = None
     lambda_perceptual: float | None = None
+    perceptual: Literal["alex", "vgg"] | None = None
+    perceptual_window: int | None = None
+    vgg: Path | None = None
     max_norm: float = 1.0
     mixed_precision: Literal["no", "bf16"] | None = None
     checkpoint_gradients: bool = False
@@ -70,18 +82,32 @@ class TrainSettings:
         for name in ("accumulate", "save_every", "keep", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if self.perceptual_window is not None and self.perceptual_window < 1:
+            raise ValueError(
+                f"expected a perceptual window of at least 1, got {self.perceptual_window}"
+            )
 
     def adjust(self, known: Recipe) -> Recipe:
-        """Apply what these settings change in a recipe."""
+        """Apply what these settings change in a recipe.
+
+        Raises:
+            ValueError: if it has no stage of the name `first_stage`.
+        """
+        names = [stage.name for stage in known.stages]
+        first = names[0] if self.first_stage is None else self.first_stage
+        if first not in names:
+            raise ValueError(f"expected a first stage of {names}, got {first!r}")
         chosen = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
+            "perceptual": self.perceptual,
+            "perceptual_window": self.perceptual_window,
         }
         return replace(
             known,
             stages=tuple(
                 replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
-                for stage in known.stages
+                for stage in known.stages[names.index(first) :]
             ),
             **{name: value for name, value in chosen.items() if value is not None},
         )

@@ -17,16 +17,17 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from lrisc_system.checkpoint import WEIGHTS_NAME, load_weights
 from lrisc_system.data import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.failures import Batch, ending_in_one_line, stop_if_broken
 from lrisc_system.families import describe_families, find_family
 from lrisc_system.family import Family
 from lrisc_system.launching import start_missing_processes
-from lrisc_system.metrics import lpips_network
 from lrisc_system.monitor import Monitor, read_curves
 from lrisc_system.objective import LossTerms
+from lrisc_system.perceptual import LPIPS, lpips_network
 from lrisc_system.preparation import freeze_all_but, open_data, start_accelerator
-from lrisc_system.run_card import RunCard, finish_card, read_resumes, write_card
+from lrisc_system.run_card import RunCard, describe_start, finish_card, read_resumes, write_card
 from lrisc_system.settings import TrainSettings
 from lrisc_system.stages import Stage, find_preset, learning_rate, rate_scale
 from lrisc_system.tracking import Trackers
@@ -80,7 +81,8 @@ class Trainer:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.resumed_at = read_resumes(settings.output) if self.states else []
         self.model = self._build()
-        self.perceptual = lpips_network("alex").to(self.accelerator.device)
+        self.reported = lpips_network("alex").to(self.accelerator.device)
+        self.perceptual = self._loss_network()
         self.average: dict[str, Tensor] = {}
         self.monitor = Monitor(
             settings.output,
@@ -101,7 +103,7 @@ class Trainer:
             load_state(self.states[-1], model=self.model, average=self.average)
             self.resumed_at.append(str(place))
         else:
-            self.family.start(self.model, self.source, seed=self.settings.seed)
+            self._start()
             self.average = start_average(self.model)
         self.monitor.resume(place, ledger)
         self._write_card(place)
@@ -113,6 +115,14 @@ class Trainer:
                     self._write_card(Place(index, stage.steps))
             self._finish(Place(index, stage.steps))
         self.accelerator.end_training()
+
+    def _start(self) -> None:
+        """Set the weights that training begins with: of a trained model, or in closed form."""
+        trained = self.settings.start_from
+        if trained is None:
+            self.family.start(self.model, self.source, seed=self.settings.seed)
+        else:
+            load_weights(self.model, trained / WEIGHTS_NAME)
 
     def _train_stage(self, index: int, first_step: int) -> None:
         stage, settings = self.recipe.stages[index], self.settings
@@ -226,10 +236,16 @@ class Trainer:
                 self.held_out,
                 self.held_out_masks,
                 detector=self.family.detector,
-                perceptual=self.perceptual,
+                perceptual=self.reported,
                 device=self.accelerator.device,
             )
             self.monitor.validation(stage, done, figures)
+
+    def _loss_network(self) -> LPIPS:
+        name = self.recipe.perceptual
+        if name == "alex":
+            return self.reported
+        return lpips_network(name, self.settings.vgg).to(self.accelerator.device)
 
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
@@ -276,6 +292,7 @@ class Trainer:
             data=self.source.fingerprint(),
             held_out=hash_names((path.name, path.stat().st_size) for path in self.held_out),
             masks=settings.masks is not None,
+            start=describe_start(settings.start_from),
             recipe=self.recipe,
             processes=self.accelerator.num_processes,
             accumulate=settings.accumulate,

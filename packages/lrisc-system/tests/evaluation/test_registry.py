@@ -7,8 +7,9 @@ from lrisc_system.baselines import DeepJSCC, DeepJSCCConfig
 from lrisc_system.checkpoint import CheckpointError
 from lrisc_system.evaluation import EvaluateSettings
 from lrisc_system.evaluation import registry as registry_module
-from lrisc_system.evaluation.links import UnavailableError, hash_file
+from lrisc_system.evaluation.links import UnavailableError
 from lrisc_system.evaluation.registry import LINKS, LinkKind, make_links
+from lrisc_system.files import hash_file
 
 CPU = torch.device("cpu")
 

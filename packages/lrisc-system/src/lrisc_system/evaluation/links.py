@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -87,8 +85,3 @@ class OnCPU:
         """Send symbols (B, ...) at snr_db (B,)."""
         received = self.channel(symbols.cpu(), snr_db.cpu(), generator=generator)
         return received.to(symbols.device)
-
-
-def hash_file(path: Path) -> str:
-    """Identify a file by the SHA-256 of its content."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

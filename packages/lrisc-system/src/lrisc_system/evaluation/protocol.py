@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lrisc_system.data import hash_names
-from lrisc_system.evaluation.links import hash_file
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.files import write_atomically
+from lrisc_system.files import hash_file, write_atomically
 
 PROTOCOL_NAME = "evaluation.json"
 

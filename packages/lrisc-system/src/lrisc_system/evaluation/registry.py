@@ -20,11 +20,12 @@ from lrisc_system.baselines import (
 from lrisc_system.baselines.linear_basis import SHIPPED_BASIS, load_basis
 from lrisc_system.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
 from lrisc_system.evaluation.analog_links import AnalogLinks
-from lrisc_system.evaluation.links import Link, UnavailableError, hash_file
+from lrisc_system.evaluation.links import Link, UnavailableError
 from lrisc_system.evaluation.lrisc_link import LRISCLink
 from lrisc_system.evaluation.separation_links import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC, EvaluateSettings
 from lrisc_system.fading import Fading
+from lrisc_system.files import hash_file
 
 Factory = Callable[[EvaluateSettings, torch.device], Link]
 
