@@ -1,12 +1,13 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-They run as they stand, but for four kinds: training runs in the preset `tiny`, and evaluation at
-two points, both in this process whatever the launcher was told; `pip` and `make` say what they
-would do; and a cluster's own script is parsed by its shell. `test_docs.py` checks every option,
-the launcher's too.
+They run as they stand, but in small: training in the preset `tiny`, evaluation at two points, both
+by the launcher where it asks for no GPU; `pip` installs into a folder of its own, without what a
+package depends on; `make` takes this environment for its own. A cluster's job runs on stand-ins of
+the cluster's commands. `test_docs.py` checks every option, the launcher's too.
 """
 
 import importlib
+import os
 import re
 import shlex
 import shutil
@@ -27,7 +28,9 @@ MODULES = {
     "roi-saliency": "roi_saliency.cli",
     "snr-modulation": "snr_modulation.cli",
 }
-PIP = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--no-build-isolation"]
+ACCELERATE = str(Path(sys.executable).parent / "accelerate")
+PIP = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+SECONDS = 300  # for one command
 LINK = """
 import torch
 
@@ -67,6 +70,7 @@ def reader(tmp_path, monkeypatch):
     for path in ("masks/photo.png", "kodak-masks/kodim01.png"):
         photo.convert("L").save(path)
     shutil.copytree(SHIPPED, "runs/small/model")
+    shutil.copytree(ROOT / "configs", "configs")
     Path("my_model.py").write_text(LINK)
     monkeypatch.syspath_prepend(tmp_path)
     write_unet(Path("u2net.onnx"))
@@ -95,21 +99,28 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         return finish([sys.executable, *script])
     if program == "pip":
         paths = [path for option in options[1:] for path in expand(option)]
-        return finish([*PIP, *paths], folder=ROOT)
+        return finish([*PIP, "--target", str(Path("installed").resolve()), *paths], folder=ROOT)
     if program == "make":
-        return finish(["make", "--dry-run", *options], folder=ROOT)
-    if "lrisc_system.evaluation" in options:
-        start = options.index("lrisc_system.evaluation") + 1
-        few = at_two_points(options[start:])
-        return call("lrisc_system.evaluation.__main__", few, monkeypatch)
+        installed = Path(sys.prefix, ".installed")
+        return finish(["make", f"VENV={sys.prefix}", "-o", str(installed), *options], folder=ROOT)
+    if program == "accelerate":
+        return launch(options, monkeypatch)
     if words[:2] == ["lrisc", "evaluate"]:
         return call(MODULES[program], ["evaluate", *at_two_points(options[1:])], monkeypatch)
-    if program == "accelerate":
-        start = options.index("lrisc_system.train") + 1
-        return call("lrisc_system.train", in_small(options[start:]), monkeypatch)
     if words[:2] == ["lrisc", "train"]:
         return call(MODULES[program], ["train", *in_small(options[1:])], monkeypatch)
     return call(MODULES[program], options, monkeypatch)
+
+
+def launch(options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    """Run `accelerate launch`, or what it would start where that takes GPUs."""
+    start = options.index("-m") + 2
+    own, module, rest = options[:start], options[start - 1], options[start:]
+    rest = {"lrisc_system.train": in_small, "lrisc_system.evaluation": at_two_points}[module](rest)
+    files = [Path(word) for word in own if word.endswith(".yaml")]
+    if any("gpu_ids" in file.read_text() for file in files):
+        return call(module, rest, monkeypatch)
+    return finish([ACCELERATE, *own, *rest])
 
 
 def in_small(options: list[str]) -> list[str]:
@@ -134,8 +145,13 @@ def expand(option: str) -> list[str]:
     return [str(p.relative_to(ROOT)) for p in ROOT.glob(option)] if "*" in option else [option]
 
 
-def finish(command: list[str], folder: Path | None = None) -> int:
-    return subprocess.run(command, cwd=folder, capture_output=True, timeout=120).returncode
+def finish(command: list[str], folder: Path | None = None) -> object:
+    """Run a command in a process of its own: 0, or what it said when it failed."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS
+    )
+    return done.stdout + done.stderr if done.returncode else 0
 
 
 def call(module: str, options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
@@ -150,11 +166,35 @@ def call(module: str, options: list[str], monkeypatch: pytest.MonkeyPatch) -> ob
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run(page, reader, monkeypatch):
     for block in blocks(page):
-        if block.startswith("#!"):
-            assert subprocess.run(["bash", "-n"], input=block, text=True).returncode == 0
+        if block.startswith("#!"):  # the job has a test of its own
             continue
         for words in commands(block):
             if "sent.sigmf-meta" in words and words[1] == "receive":  # the radios stand between
                 for suffix in ("meta", "data"):
                     shutil.copy(f"sent.sigmf-{suffix}", f"received.sigmf-{suffix}")
             assert run(words, monkeypatch) == 0, " ".join(words)
+
+
+# What stands in for the commands of a cluster of two nodes: srun does what the second one would.
+STAND_INS = {
+    "scontrol": "echo first; echo second",
+    "srun": 'SLURM_NODEID=1 exec "$@"',
+    "accelerate": 'echo "$@"',
+}
+
+
+def test_a_job_starts_the_launcher_on_every_node(tmp_path):
+    page = DOCS / "guides" / "training-on-a-cluster.md"
+    (job,) = (block for block in blocks(page) if block.startswith("#!"))
+    (node,) = (block for block in blocks(page) if "$SLURM_NODEID" in block and block != job)
+    (tmp_path / "node.sh").write_text(node)
+    for name, script in STAND_INS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_NODELIST": "first,second"}
+    done = subprocess.run(
+        ["bash", "-e"], input=job, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--machine_rank 1 --main_process_ip first -m lrisc_system.train" in done.stdout
+    assert done.stdout.endswith("--output runs/paper --resume\n")
