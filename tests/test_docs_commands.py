@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -135,9 +136,14 @@ def in_small(options: list[str]) -> list[str]:
 
 
 def at_two_points(options: list[str]) -> list[str]:
-    """Scale an evaluation down."""
-    links = [] if "--links" in options else ["--links", "lrisc", "linear"]
-    return [*options, *links, "--seeds", "1", "--snr-db", "10", "--bandwidths", "0.1"]
+    """Scale an evaluation down: two links, the first two if some are named."""
+    if "--links" in options:
+        first = options.index("--links") + 1
+        named = list(takewhile(lambda word: not word.startswith("--"), options[first:]))
+        options = options[: first + 2] + options[first + len(named) :]
+    else:
+        options = [*options, "--links", "lrisc", "linear"]
+    return [*options, "--seeds", "1", "--snr-db", "10", "--bandwidths", "0.1"]
 
 
 def expand(option: str) -> list[str]:

@@ -9,7 +9,7 @@ from jscc_ratetoken.channel import (
     mmse,
     zero_forcing,
 )
-from jscc_ratetoken.codec import CodecConfig, JSCCDecoder, JSCCEncoder
+from jscc_ratetoken.codec import CodecConfig, JSCCDecoder, JSCCEncoder, SNRIdentity
 from jscc_ratetoken.heads import InverseRateHeads, RateHeads
 from jscc_ratetoken.power import (
     dequantize_gain,
@@ -39,6 +39,7 @@ __all__ = [
     "RateToken",
     "RayleighBlock",
     "RayleighFast",
+    "SNRIdentity",
     "active_mask",
     "allocate_rate",
     "dequantize_gain",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lrisc_system.stages import Recipe
 
@@ -97,7 +97,7 @@ class TrainSettings:
         first = names[0] if self.first_stage is None else self.first_stage
         if first not in names:
             raise ValueError(f"expected a first stage of {names}, got {first!r}")
-        chosen = {
+        chosen: dict[str, Any] = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
             "perceptual": self.perceptual,

@@ -59,7 +59,11 @@ def unavailable(settings, device):
 
 
 def test_what_is_not_possible_is_left_out_or_refused(settings, monkeypatch):
-    kinds = {"linear": LINKS["linear"], "radio": LinkKind("radio", "red", unavailable)}
+    kinds = {
+        "no-roi": LINKS["no-roi"],
+        "linear": LINKS["linear"],
+        "radio": LinkKind("radio", "red", unavailable),
+    }
     monkeypatch.setattr(registry_module, "LINKS", kinds)
     said = []
     links = make_links(replace(settings, links=()), device=CPU, say=said.append)

@@ -19,6 +19,11 @@ from lrisc_system.baselines import (
 )
 from lrisc_system.baselines.linear_basis import SHIPPED_BASIS, load_basis
 from lrisc_system.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
+from lrisc_system.evaluation.ablations import (
+    with_one_rate,
+    without_diffusion,
+    without_snr_module,
+)
 from lrisc_system.evaluation.analog_links import AnalogLinks
 from lrisc_system.evaluation.links import Link, UnavailableError
 from lrisc_system.evaluation.lrisc_link import LRISCLink
@@ -26,6 +31,7 @@ from lrisc_system.evaluation.separation_links import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC, EvaluateSettings
 from lrisc_system.fading import Fading
 from lrisc_system.files import hash_file
+from lrisc_system.system import LRISC
 
 Factory = Callable[[EvaluateSettings, torch.device], Link]
 
@@ -40,25 +46,46 @@ class LinkKind:
         make: settings and the device of the models -> link. It raises UnavailableError where that
             is not possible.
         bound: whether it is no link that could be built, but what no such link passes.
+        ablation: whether it is LRISC without one of its parts, compared only where it is named.
     """
 
     title: str
     colour: str
     make: Factory
     bound: bool = False
+    ablation: bool = False
 
 
-def make_lrisc(settings: EvaluateSettings, device: torch.device) -> LRISCLink:
-    """Load the model that `--checkpoint` names."""
-    system = load_model(settings.checkpoint)
-    weights = hash_file(settings.checkpoint / WEIGHTS_NAME)
-    return LRISCLink(
-        system.to(device),
-        channel=settings.fading.value,
-        identity={"weights": weights},
-        alpha=settings.alpha,
-        steps=settings.steps,
-    )
+def lrisc_factory(
+    change: Callable[[LRISC], LRISC] | None = None,
+    *,
+    alpha: float | None = None,
+    steps: int | None = None,
+) -> Factory:
+    """Make LRISC by the model that `--checkpoint` names.
+
+    Args:
+        change: what is done to the model.
+        alpha: weight of the background; that of the settings by default.
+        steps: of diffusion; those of the settings by default.
+    """
+
+    def make(settings: EvaluateSettings, device: torch.device) -> LRISCLink:
+        system = load_model(settings.checkpoint).to(device)
+        return LRISCLink(
+            system if change is None else change(system),
+            channel=settings.fading.value,
+            identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME)},
+            alpha=settings.alpha if alpha is None else alpha,
+            steps=settings.steps if steps is None else steps,
+        )
+
+    return make
+
+
+def ablation(title: str, colour: str, make: Factory) -> LinkKind:
+    """Describe LRISC without one of its parts."""
+    return LinkKind(title, colour, make, ablation=True)
 
 
 def make_deepjscc(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
@@ -106,20 +133,27 @@ def ideal_factory(config: HEVCConfig) -> Factory:
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
 GREEN, PURPLE = "#009E73", "#CC79A7"
 LINKS: dict[str, LinkKind] = {
-    "lrisc": LinkKind("LRISC", "#D55E00", make_lrisc),
+    "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
     "linear": LinkKind("linear (KLT)", "#555555", make_linear),
     "ldpc-420": LinkKind("HEVC 4:2:0 + LDPC", GREEN, ldpc_factory(HEVC_420)),
     "ldpc-444": LinkKind("HEVC 4:4:4 + LDPC", PURPLE, ldpc_factory(HEVC_444)),
     "ideal-420": LinkKind("HEVC 4:2:0 at capacity", GREEN, ideal_factory(HEVC_420), bound=True),
     "ideal-444": LinkKind("HEVC 4:4:4 at capacity", PURPLE, ideal_factory(HEVC_444), bound=True),
+    "no-roi": ablation("no ROI", "#56B4E9", lrisc_factory(alpha=1.0)),
+    "no-snr-module": ablation("no SNR module", "#E69F00", lrisc_factory(without_snr_module)),
+    "one-rate": ablation("one rate", "#F0E442", lrisc_factory(with_one_rate)),
+    "no-diffusion": ablation("g_s alone", "#000000", lrisc_factory(without_diffusion)),
+    "steps-4": ablation("4 steps", "#999999", lrisc_factory(steps=4)),
+    "steps-17": ablation("17 steps", "#882255", lrisc_factory(steps=17)),
+    "steps-65": ablation("65 steps", "#332288", lrisc_factory(steps=65)),
 }
 
 
 def make_links(
     settings: EvaluateSettings, *, device: torch.device, say: Callable[[str], None]
 ) -> dict[str, Link]:
-    """Make the links that the settings name, or all that are possible.
+    """Make the links that the settings name, or all that are possible but the ablations.
 
     Args:
         settings: of the evaluation.
@@ -134,7 +168,7 @@ def make_links(
     if unknown:
         raise ValueError(f"expected links of {', '.join(LINKS)}, got {unknown[0]!r}")
     links: dict[str, Link] = {}
-    for name in settings.links or LINKS:
+    for name in settings.links or [name for name, kind in LINKS.items() if not kind.ablation]:
         try:
             links[name] = LINKS[name].make(settings, device)
         except UnavailableError as error:

@@ -31,7 +31,8 @@ class EvaluateSettings:
         masks: folder of saliency maps `stem.png`; the classical detector by default.
         links: what to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); by default all that
-            are possible here.
+            are possible here. Ablations, only if named: lrisc with no-roi, no-snr-module, one-rate,
+            no-diffusion, steps-4, steps-17, steps-65.
         checkpoint: folder with config.json and model.safetensors of LRISC; the shipped one by
             default.
         alpha: weight of the background of LRISC, Eq. (3); the model's by default.
