@@ -37,11 +37,33 @@ def test_images_smaller_than_the_kernel_work():
     assert SmoothMask()(torch.ones(1, 1, 1, 1)).item() > 0.95
 
 
-def test_the_convolution_learns():
+def test_the_blur_starts_as_the_gaussian():
+    torch.testing.assert_close(SmoothMask().blur(), gaussian_kernel(15, sigma=3.0))
+
+
+def test_the_blur_learns():
     smooth = SmoothMask()
     saliency = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    smooth(saliency).sum().backward()
-    assert all(p.grad is not None and p.grad.abs().min() > 0 for p in smooth.parameters())
+    smooth(saliency).square().sum().backward()
+    assert smooth.log_blur.grad is not None
+    assert smooth.log_blur.grad.abs().min() > 0
+
+
+def test_wide_areas_keep_their_levels_whatever_the_blur_learns():
+    """Trained towards a half, which Eqs. (12)-(13) weigh least, the mask still tells them apart."""
+    smooth = SmoothMask()
+    saliency = torch.zeros(1, 1, 64, 64)
+    saliency[..., 32:] = 1.0
+    before = smooth(saliency)
+    optimizer = torch.optim.Adam(smooth.parameters(), lr=0.1)
+    for _ in range(50):
+        optimizer.zero_grad()
+        (smooth(saliency) - 0.5).square().sum().backward()
+        optimizer.step()
+    after = smooth(saliency)
+    assert (after - before).abs().max() > 0.05  # it did learn
+    assert after[..., 48:].min() > 0.95
+    assert after[..., :16].max() < 0.05
 
 
 def test_smooth_mask_gradient_is_right():

@@ -114,7 +114,7 @@ class TrainingObjective(nn.Module):
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
         estimate = self.system.decoder.estimate(samples.image, latent, generator=generator)
         x, x_hat = samples.image, estimate.image.float()
-        mask = sent.source.mask.detach().float()  # stages.py says why no stage trains it
+        mask = sent.source.mask.float()
         with torch.autocast(device.type, enabled=False):  # the loss keeps float32
             roi = roi_distortion(x, x_hat, mask)
             background = background_distortion(

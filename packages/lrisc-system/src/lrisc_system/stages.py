@@ -85,8 +85,6 @@ class Recipe:
     average_decay: float = 0.999
 
 
-# The mask keeps its start: through Eqs. (12)-(13) it would settle at a half, through the rate at 0.
-MASK = ("smooth_mask",)
 PRIOR_CODEC = ("g_a", "hyperprior", "decoder")
 JSCC_CODEC = ("jscc_encoder", "jscc_decoder")
 
@@ -104,7 +102,6 @@ PAPER_STAGES = (
     Stage(
         "3-end-to-end",
         trainable=("",),
-        frozen=MASK,
         clean_share=0.5,
         snr_db=(0.0, 20.0),
         eta=(0.1, 0.4),
@@ -165,7 +162,6 @@ SMALL_STAGES = (
     Stage(
         "3-end-to-end",
         trainable=("",),
-        frozen=MASK,
         clean_share=0.125,
         snr_db=(0.0, 20.0),
         eta=(0.05, 0.6),
@@ -179,7 +175,6 @@ SMALL_STAGES = (
     Stage(
         "3-larger-crops",
         trainable=("",),
-        frozen=MASK,
         clean_share=0.125,
         snr_db=(0.0, 20.0),
         eta=(0.05, 0.6),

@@ -8,16 +8,17 @@ from torch import Tensor, nn
 class SmoothMask(nn.Module):
     """Turn a saliency map into a smooth mask, Eq. (1): M = sigmoid(Conv(S)).
 
-    Source: LRISC Eq. (1); the start of the convolution is reconstructed. It starts as a Gaussian
-    blur of total weight ``gain`` with a ``bias``, so a wide area of S = 1 gives
-    sigmoid(gain + bias) and a wide area of S = 0 gives sigmoid(bias): 0.982 and 0.018 by default.
-    Edges are replicated, which makes both hold at the border of the image too.
+    Source: LRISC Eq. (1); the convolution is reconstructed. Its kernel is ``gain`` times a learned
+    blur, positive and of sum 1, that starts as a Gaussian. So a wide area of S = 1 gives
+    sigmoid(gain + bias) and a wide area of S = 0 gives sigmoid(bias), 0.982 and 0.018 by default,
+    whatever is learned: a mask that is free to fade would, for Eqs. (12)-(13) weigh errors least
+    where M is a half. Edges are replicated, which makes both hold at the border of the image too.
 
     Args:
         kernel_size: Side of the square kernel in pixels, odd.
         sigma: Standard deviation of the starting blur in pixels.
-        gain: Sum of the starting kernel.
-        bias: Starting bias of the convolution.
+        gain: Sum of the kernel.
+        bias: Bias of the convolution.
 
     Raises:
         ValueError: ``kernel_size`` is even or not positive, or ``sigma`` is not positive.
@@ -36,17 +37,20 @@ class SmoothMask(nn.Module):
             raise ValueError(f"expected an odd kernel_size >= 1, got {kernel_size}")
         if not sigma > 0:
             raise ValueError(f"expected sigma > 0, got {sigma}")
-        self.conv = nn.Conv2d(1, 1, kernel_size, padding=kernel_size // 2, padding_mode="replicate")
-        start = {
-            "weight": gain * gaussian_kernel(kernel_size, sigma=sigma)[None, None],
-            "bias": torch.tensor([bias]),
-        }
-        self.conv.load_state_dict(start)
+        self.gain, self.bias = gain, bias
+        self.log_blur = nn.Parameter(gaussian_kernel(kernel_size, sigma=sigma).log())
+
+    def blur(self) -> Tensor:
+        """Give the learned blur: (kernel_size, kernel_size), positive, of sum 1."""
+        return self.log_blur.flatten().softmax(dim=0).view_as(self.log_blur)
 
     def forward(self, saliency: Tensor) -> Tensor:
         """Smooth a saliency map (B, 1, H, W) in [0, 1] to a mask of the same shape and range."""
         _check_one_channel("saliency", saliency)
-        return torch.sigmoid(self.conv(saliency))
+        kernel = self.gain * self.blur()
+        margin = len(kernel) // 2
+        padded = F.pad(saliency, (margin,) * 4, mode="replicate")
+        return torch.sigmoid(F.conv2d(padded, kernel[None, None]) + self.bias)
 
 
 def gaussian_kernel(size: int, *, sigma: float) -> Tensor:
