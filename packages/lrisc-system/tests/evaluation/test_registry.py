@@ -5,11 +5,16 @@ import torch
 
 from lrisc_system.baselines import DeepJSCC, DeepJSCCConfig
 from lrisc_system.checkpoint import CheckpointError
+from lrisc_system.demo import PHOTO
 from lrisc_system.evaluation import EvaluateSettings
 from lrisc_system.evaluation import registry as registry_module
 from lrisc_system.evaluation.links import UnavailableError
 from lrisc_system.evaluation.registry import LINKS, LinkKind, make_links
+from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC
 from lrisc_system.files import hash_file
+from lrisc_system.images import load_image
+from lrisc_system.metrics import psnr
+from lrisc_system.validation import centre_crop
 
 CPU = torch.device("cpu")
 
@@ -52,6 +57,27 @@ def test_deepjscc_comes_from_a_folder_of_models(settings, tmp_path):
     )
     with pytest.raises(ValueError, match="one model a bandwidth"):
         make_links(chosen, device=CPU, say=silent)
+
+
+def test_the_deepjscc_that_ship_beat_the_linear_link(settings):
+    """At its own bandwidth, 10 dB, on the photo of the demo: a baseline worth comparing with."""
+    photo = centre_crop(load_image(PHOTO), size=256)
+    chosen = replace(settings, links=("deepjscc", "linear"), deepjscc=SHIPPED_DEEPJSCC)
+    links = make_links(chosen, device=CPU, say=silent)
+    for model in links["deepjscc"].models:
+        cbr = model.cbr((256, 256), snr_db=10.0)
+        deepjscc, linear = (
+            link.transmit(
+                photo,
+                10.0,
+                cbr=cbr,
+                saliency=photo[:, :1],
+                generator=torch.Generator().manual_seed(0),
+            )
+            for link in links.values()
+        )
+        assert deepjscc.cbr == pytest.approx(linear.cbr)
+        assert psnr(photo, deepjscc.image) > psnr(photo, linear.image) + 0.5
 
 
 def unavailable(settings, device):

@@ -28,7 +28,7 @@ from lrisc_system.evaluation.analog_links import AnalogLinks
 from lrisc_system.evaluation.links import Link, UnavailableError
 from lrisc_system.evaluation.lrisc_link import LRISCLink
 from lrisc_system.evaluation.separation_links import IdealLink, LDPCLink
-from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC, EvaluateSettings
+from lrisc_system.evaluation.settings import EvaluateSettings
 from lrisc_system.fading import Fading
 from lrisc_system.files import hash_file
 from lrisc_system.system import LRISC
@@ -91,8 +91,6 @@ def ablation(title: str, colour: str, make: Factory) -> LinkKind:
 def make_deepjscc(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
     """Load every model below the folder that `--deepjscc` names."""
     folders = sorted(path.parent for path in settings.deepjscc.rglob(CONFIG_NAME))
-    if not folders and settings.deepjscc == SHIPPED_DEEPJSCC:
-        raise UnavailableError("no trained models ship, --deepjscc names a folder of some")
     if not folders:
         raise ValueError(f"expected trained DeepJSCC in or below {settings.deepjscc}, got none")
     models = [DeepJSCC.from_pretrained(folder).to(device) for folder in folders]

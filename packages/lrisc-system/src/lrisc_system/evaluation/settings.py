@@ -37,7 +37,8 @@ class EvaluateSettings:
             default.
         alpha: weight of the background of LRISC, Eq. (3); the model's by default.
         steps: diffusion steps of LRISC; the model's by default.
-        deepjscc: folder with trained DeepJSCC in it or below, one for each bandwidth.
+        deepjscc: folder with trained DeepJSCC in it or below, one for each bandwidth; the shipped
+            ones by default.
         fading: none (AWGN), or Rayleigh fading per image or per symbol.
         snr_db: SNRs in dB at the bandwidth `cbr`, Figure 4 of the paper.
         cbr: their bandwidth, side information included.
