@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lrisc_system.files import write_atomically
+from lrisc_system.files import hash_file, write_atomically
 
 
 def test_writes_and_replaces(tmp_path):
@@ -46,3 +46,10 @@ def test_a_link_stays_a_link(tmp_path):
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(OSError, match="expected a file to write"):
         write_atomically(tmp_path, b"x")
+
+
+def test_a_file_is_known_by_its_content(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    assert hash_file(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
