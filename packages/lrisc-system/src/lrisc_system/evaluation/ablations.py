@@ -10,14 +10,14 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor, nn
 
 from cond_diffusion import DiffusionDecoder
+from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import SNRIdentity
 from lrisc_system.decoders import SynthesisDecoder
 from lrisc_system.evaluation.links import UnavailableError
-from lrisc_system.system import LRISC, Source
+from lrisc_system.system import LRISC
 
 
 def without_snr_module(system: LRISC) -> LRISC:
@@ -28,29 +28,19 @@ def without_snr_module(system: LRISC) -> LRISC:
     return changed
 
 
-class OneRate(LRISC):
-    """Believes all tokens of an image to hold equally much, so that Eq. (6) gives all one rate."""
-
-    def encode(
-        self,
-        image: Tensor,
-        saliency: Tensor,
-        *,
-        alpha: float | Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Source:
-        """Analyse an image as LRISC does, and share its information out evenly."""
-        source = super().encode(image, saliency, alpha=alpha, generator=generator)
-        bits = source.prior.token_bits  # (B, h, w)
-        even = torch.ones_like(bits) * bits.mean(dim=(1, 2), keepdim=True)
-        return replace(source, prior=replace(source.prior, token_bits=even))
-
-
 def with_one_rate(system: LRISC) -> LRISC:
-    """Give every token of an image the same number of symbols."""
-    changed = OneRate(system.config, decoder=copy.deepcopy(system.decoder))
-    changed.load_state_dict(system.state_dict())
-    return changed.to(next(system.parameters()).device).eval()
+    """Give every token of an image the same number of symbols, whatever Eq. (6) would give it."""
+    changed = copy.deepcopy(system)
+    changed.hyperprior.register_forward_hook(_share_evenly)
+    return changed
+
+
+def _share_evenly(
+    hyperprior: nn.Module, inputs: tuple[Tensor, ...], output: HyperpriorOutput
+) -> HyperpriorOutput:
+    """Believe all tokens (B, h, w) of an image to hold equally many bits."""
+    bits = output.token_bits
+    return replace(output, token_bits=bits.mean(dim=(1, 2), keepdim=True).expand_as(bits))
 
 
 def without_diffusion(system: LRISC) -> LRISC:
