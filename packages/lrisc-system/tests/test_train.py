@@ -110,7 +110,7 @@ def gone_on(finished, settings, tmp_path):
         output=tmp_path / "second",
         start_from=finished / "model",
         first_stage="3-larger-crops",
-        perceptual_window=32,
+        magnification=2,
     )
     train.Trainer(options).run()
     return options.output
@@ -131,7 +131,7 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
     assert first["start"] == "closed form"
     assert second["start"].startswith("weights ")
     assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
-    assert "on LPIPS-alex, window 32 |" in (gone_on / "run.md").read_text()
+    assert "on LPIPS-alex, magnification up to 2 |" in (gone_on / "run.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +271,8 @@ def test_settings_say_what_is_wrong(settings):
         replace(settings, data=None)
     with pytest.raises(ValueError, match="expected save_every of at least 1, got 0"):
         replace(settings, save_every=0)
-    with pytest.raises(ValueError, match="expected a perceptual window of at least 1, got 0"):
-        replace(settings, perceptual_window=0)
+    with pytest.raises(ValueError, match="expected a magnification of at least 1, got 0"):
+        replace(settings, magnification=0)
 
 
 def test_settings_change_the_recipe(settings):

@@ -65,7 +65,7 @@ class LRISCFamily:
             stage=stage,
             lambda_rate=recipe.lambda_rate,
             lambda_perceptual=recipe.lambda_perceptual,
-            perceptual_window=recipe.perceptual_window,
+            magnification=recipe.magnification,
         )
 
     def finish(self, model: LRISC) -> None:

@@ -16,9 +16,9 @@ from lrisc_system.losses import (
     rate_distortion,
     roi_distortion,
 )
+from lrisc_system.magnified import magnified
 from lrisc_system.stages import Stage
 from lrisc_system.system import LRISC
-from lrisc_system.window import through_window
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,7 @@ class TrainingObjective(nn.Module):
         stage: says what SNR, eta and alpha are drawn.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        perceptual_window: side of the random square of each image that `perceptual` sees, in
-            pixels; the whole image by default.
+        magnification: the largest at which `perceptual` sees the images, see `magnified`.
         channel: what the symbols cross; AWGN by default.
     """
 
@@ -64,7 +63,7 @@ class TrainingObjective(nn.Module):
         stage: Stage,
         lambda_rate: float,
         lambda_perceptual: float,
-        perceptual_window: int | None = None,
+        magnification: int = 1,
         channel: Channel | None = None,
     ) -> None:
         super().__init__()
@@ -74,7 +73,7 @@ class TrainingObjective(nn.Module):
         self.stage = stage
         self.lambda_rate = lambda_rate
         self.lambda_perceptual = lambda_perceptual
-        self.perceptual_window = perceptual_window
+        self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
 
     def forward(
@@ -84,7 +83,8 @@ class TrainingObjective(nn.Module):
 
         Args:
             samples: crops on the model's device.
-            seed: of the SNR, eta, alpha, channel noise, rounding noise, diffusion time, window.
+            seed: of the SNR, eta, alpha, channel noise, rounding noise, diffusion time,
+                magnification.
             part: which micro-batch of its step it is; shares out the images without a channel.
             rate_scale: factor on lambda_rate, for the warm-up.
         """
@@ -134,8 +134,7 @@ class TrainingObjective(nn.Module):
             )
 
     def _perceptual_distance(self, generator: Generator) -> Perceptual:
-        whole, side = self._perceptual[0], self.perceptual_window
-        return whole if side is None else through_window(whole, side=side, generator=generator)
+        return magnified(self._perceptual[0], largest=self.magnification, generator=generator)
 
 
 def clean_images(share: float, *, part: int, count: int) -> int:

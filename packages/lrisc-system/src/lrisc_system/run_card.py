@@ -100,7 +100,7 @@ class RunCard:
             f"| photos skipped | {len(self.ledger.skipped)} |",
             f"| loss | lambda_rate {recipe.lambda_rate:g}, "
             f"lambda_perceptual {recipe.lambda_perceptual:g} on LPIPS-{recipe.perceptual}, "
-            f"window {recipe.perceptual_window or 'as the crop'} |",
+            f"magnification up to {recipe.magnification} |",
             f"| average | decay {recipe.average_decay:g} |",
             f"| selection | {SELECTION} |",
             *(f"| {name} | {number} |" for name, number in versions().items()),

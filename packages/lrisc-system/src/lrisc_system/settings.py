@@ -33,8 +33,8 @@ class TrainSettings:
         lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
         lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
         perceptual: network of LPIPS in the loss; validation reports alex, whatever trains.
-        perceptual_window: side in pixels of the random square of each crop that this network
-            sees, which saves time; all of the crop by default.
+        magnification: the largest at which this network sees the crops, a random part of them
+            enlarged; the preset's by default.
         vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
         max_norm: gradients are clipped to this norm.
         mixed_precision: bf16 halves the activations; what the launcher says by default.
@@ -64,7 +64,7 @@ class TrainSettings:
     lambda_rate: float | None = None
     lambda_perceptual: float | None = None
     perceptual: Literal["alex", "vgg"] | None = None
-    perceptual_window: int | None = None
+    magnification: int | None = None
     vgg: Path | None = None
     max_norm: float = 1.0
     mixed_precision: Literal["no", "bf16"] | None = None
@@ -82,10 +82,8 @@ class TrainSettings:
         for name in ("accumulate", "save_every", "keep", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        if self.perceptual_window is not None and self.perceptual_window < 1:
-            raise ValueError(
-                f"expected a perceptual window of at least 1, got {self.perceptual_window}"
-            )
+        if self.magnification is not None and self.magnification < 1:
+            raise ValueError(f"expected a magnification of at least 1, got {self.magnification}")
 
     def adjust(self, known: Recipe) -> Recipe:
         """Apply what these settings change in a recipe.
@@ -101,7 +99,7 @@ class TrainSettings:
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
             "perceptual": self.perceptual,
-            "perceptual_window": self.perceptual_window,
+            "magnification": self.magnification,
         }
         return replace(
             known,

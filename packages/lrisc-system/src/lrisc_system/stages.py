@@ -72,8 +72,7 @@ class Recipe:
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
         perceptual: network of LPIPS in Eq. (13), of `perceptual.BACKBONES`.
-        perceptual_window: side of the random square of each crop that it sees, in pixels; all of
-            the crop if None.
+        magnification: the largest at which it sees the crops, see `magnified`.
         average_decay: of the moving average of the weights, which is what is kept.
     """
 
@@ -81,7 +80,7 @@ class Recipe:
     lambda_rate: float = 0.05
     lambda_perceptual: float = 0.5
     perceptual: str = "alex"
-    perceptual_window: int | None = None
+    magnification: int = 1
     average_decay: float = 0.999
 
 
