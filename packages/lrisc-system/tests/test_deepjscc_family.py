@@ -35,7 +35,9 @@ def test_the_usual_loop_trains_it(photos, tmp_path):
     Trainer(settings).run()
     model = DeepJSCC.from_pretrained(tmp_path / "run" / "model")
     assert model.config.reals_per_token == 16
-    assert "`deepjscc`" in (tmp_path / "run" / "model" / "run.md").read_text()
+    card = (tmp_path / "run" / "model" / "run.md").read_text()
+    assert "`deepjscc`" in card
+    assert "lambda_rate 0, lambda_perceptual 0 on" in card
 
 
 def test_the_loss_is_the_squared_error():

@@ -37,7 +37,7 @@ def _recipe(*, steps: int, learning_rate: float, crop: int, batch_size: int) -> 
         crop=crop,
         batch_size=batch_size,
     )
-    return Recipe((stage,))
+    return Recipe((stage,), lambda_rate=0.0, lambda_perceptual=0.0)
 
 
 RECIPES = {
