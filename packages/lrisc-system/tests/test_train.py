@@ -110,7 +110,7 @@ def gone_on(finished, settings, tmp_path):
         output=tmp_path / "second",
         start_from=finished / "model",
         first_stage="3-larger-crops",
-        magnification=2,
+        magnification=3,
     )
     train.Trainer(options).run()
     return options.output
@@ -131,7 +131,7 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
     assert first["start"] == "closed form"
     assert second["start"].startswith("weights ")
     assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
-    assert "on LPIPS-alex, magnification up to 2 |" in (gone_on / "run.md").read_text()
+    assert "on LPIPS-alex, magnification up to 3 |" in (gone_on / "run.md").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -201,8 +201,8 @@ TINY_STAGES = tuple(
 
 RECIPES = {
     "paper": Recipe(PAPER_STAGES),
-    "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02),
-    "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02),
+    "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02, magnification=2),
+    "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02, magnification=2),
 }
 
 
