@@ -140,7 +140,7 @@ def at_two_points(options: list[str]) -> list[str]:
     if "--links" in options:
         first = options.index("--links") + 1
         named = list(takewhile(lambda word: not word.startswith("--"), options[first:]))
-        options = options[: first + 2] + options[first + len(named) :]
+        options = [*options[:first], *named[:2], *options[first + len(named) :]]
     else:
         options = [*options, "--links", "lrisc", "linear"]
     return [*options, "--seeds", "1", "--snr-db", "10", "--bandwidths", "0.1"]

@@ -29,7 +29,12 @@ CHANNELS = {
 
 
 def write_report(
-    settings: EvaluateSettings, images: Sequence[str], pictures: Sequence[str], *, console: Console
+    settings: EvaluateSettings,
+    images: Sequence[str],
+    pictures: Sequence[str],
+    *,
+    others: Sequence[Summary] = (),
+    console: Console,
 ) -> None:
     """Write and print what the rows of a folder say.
 
@@ -37,6 +42,7 @@ def write_report(
         settings: of the evaluation.
         images: names of all.
         pictures: names of those in the picture row.
+        others: summaries of links that `settings.beside` adds.
         console: to print the tables on.
 
     Raises:
@@ -49,6 +55,7 @@ def write_report(
     summaries = summarize(
         rows, links=LINKS, points=settings.points(), images=images, seeds=settings.seeds
     )
+    summaries += others
     write_summary(summaries, settings.out)
     over_snr = select(summaries, settings.over_snr())
     over_cbr = select(summaries, settings.over_cbr())
@@ -112,9 +119,10 @@ def describe(settings: EvaluateSettings, images: int) -> str:
     """Say in one line what was measured."""
     seeds = "one channel seed" if settings.seeds == 1 else f"{settings.seeds} channel seeds"
     count = "one image" if images == 1 else f"{images} images"
+    beside = "" if settings.beside is None else f", beside {settings.beside.name}"
     return (
         f"{settings.data.resolve().name}, {count}, {name_shape(settings)}, "
-        f"{CHANNELS[settings.fading]}, {seeds}"
+        f"{CHANNELS[settings.fading]}, {seeds}{beside}"
     )
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from lrisc_system.evaluation.album import Album
+from lrisc_system.evaluation.beside import read_beside
 from lrisc_system.evaluation.links import Link
 from lrisc_system.evaluation.measure import Scene, Yardsticks
 from lrisc_system.evaluation.pictures import choose_pictures, take_pictures
@@ -48,7 +49,8 @@ def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
 
     Raises:
         ValueError: no image, a missing mask or checkpoint, an unknown link or one that is not
-            possible here, or a folder that was started with other settings.
+            possible here, a folder that was started with other settings, or a summary that does
+            not fit beside.
     """
     album = Album.open(settings.data, settings.masks, crop=settings.crop)
     pictures = choose_pictures(album.names, settings.pictures)
@@ -63,6 +65,7 @@ def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
         describe_common(settings, album.photos, album.masks, vgg=yardsticks.vgg is not None),
         {name: link.identity for name, link in links.items()},
     ).merge(settings.out)
+    others = read_beside(settings, own=protocol.links, images=len(album.names))
     known = {entry.task for entries in read_rows(settings.out) for entry in entries}
     accelerator.wait_for_everyone()  # until all have read what the folder holds
     if accelerator.is_main_process:
@@ -79,7 +82,7 @@ def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
                 worker.work(scene, todo, pictured=pictured)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        write_report(settings, album.names, pictures, console=console)
+        write_report(settings, album.names, pictures, others=others, console=console)
     accelerator.end_training()
     return read_rows(settings.out)[0]
 

@@ -49,6 +49,8 @@ class EvaluateSettings:
         vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
         pictures: names of the images of the picture row, Figure 5; three by default.
         picture_cbr: their bandwidth; at `bandwidths_snr_db`.
+        beside: `summary.csv` of an evaluation of the same images, crop and fading, whose other
+            links stand in the tables and the curves too.
 
     Raises:
         ValueError: if a number is out of range.
@@ -72,6 +74,7 @@ class EvaluateSettings:
     vgg: Path | None = None
     pictures: tuple[str, ...] = ()
     picture_cbr: float = 0.017
+    beside: Path | None = None
 
     def __post_init__(self) -> None:
         for snr_db in (*self.snr_db, self.bandwidths_snr_db):

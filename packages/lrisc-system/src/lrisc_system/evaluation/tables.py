@@ -67,7 +67,9 @@ def sweep_tables(
 
 def detail_table(summaries: Sequence[Summary], point: Point) -> str:
     """Write all figures of one point: a row for each figure, a column for each link."""
+    order = list(LINKS)
     chosen = [summary for summary in summaries if summary.point == point]
+    chosen.sort(key=lambda summary: order.index(summary.link))
     rows = [
         [title, *(_show(summary.figures[name], show) for summary in chosen)]
         for name, (title, show) in DETAILS.items()
