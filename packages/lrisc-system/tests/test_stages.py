@@ -1,6 +1,6 @@
 import pytest
 
-from lrisc_system.config import TINY
+from lrisc_system.config import TINY, preset
 from lrisc_system.stages import (
     ADAPTERS,
     PAPER_STAGES,
@@ -27,6 +27,13 @@ def trained(stage, system):
 def learned(system):
     """Every parameter but the quantiles of z's prior, which are computed from it."""
     return {name for name, _ in system.named_parameters() if not name.endswith(".quantiles")}
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_model_is_trained_for_what_it_does_by_default(name):
+    config, last = preset(name), recipe(name).stages[-1]
+    for default, (low, high) in ((config.alpha, last.alpha), (config.eta, last.eta)):
+        assert low <= default <= high
 
 
 def test_algorithm_1(system):

@@ -77,7 +77,8 @@ def send(
         snr_db: SNR of the channel that the transmitter was told, in dB.
         eta: real numbers sent per bit of information, Eq. (6); the model's by default.
         cbr: instead of eta, the bandwidth not to exceed, side information included.
-        alpha: weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.
+        alpha: weight of the background in [0, 1], Eq. (3); the model's by default, 1 switches the
+            ROI off.
         mask: saliency map of the photo; found by the classical detector by default.
         format: packet file, or SigMF recording with preamble and pilots, one sample per symbol.
         sample_rate_hz: of the recording.
@@ -175,7 +176,8 @@ def transmit(
         snr_db: SNR of the channel in dB.
         eta: real numbers sent per bit of information, Eq. (6); the model's by default.
         cbr: instead of eta, the bandwidth not to exceed, side information included.
-        alpha: weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.
+        alpha: weight of the background in [0, 1], Eq. (3); the model's by default, 1 switches the
+            ROI off.
         mask: saliency map of the photo; found by the classical detector by default.
         fading: none (AWGN), or Rayleigh fading per image or per symbol, equalised.
         steps: diffusion steps; the model's by default.

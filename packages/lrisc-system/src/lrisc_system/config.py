@@ -120,6 +120,7 @@ SMALL = LRISCConfig(
     ),
     diffusion=DiffusionConfig(unet=UNetConfig.small(latent_channels=256), start_share=0.75),
     adapter_hidden=96,
+    alpha=0.4,
 )
 
 TINY = LRISCConfig(
