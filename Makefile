@@ -24,7 +24,7 @@ demo: $(VENV)/.installed  ## Set up, send the photo that ships at 1, 10 and 19 d
 	$(BIN)/lrisc demo --out out
 
 test: $(VENV)/.installed  ## Set up and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: $(VENV)/.installed  ## Lint, check the types and the package boundaries
 	$(BIN)/ruff check
