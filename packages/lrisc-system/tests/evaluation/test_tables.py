@@ -58,4 +58,5 @@ def test_all_figures_of_one_point(summaries):
     assert text.startswith("### All figures, at 10 dB and CBR 1/48\n")
     assert "|  | linear (KLT) | HEVC 4:2:0 + LDPC |\n" in text
     assert "| PSNR in dB | 24.26 | 27.40 |\n" in text
+    assert detail_table(summaries[::-1], HIGH) == text  # whatever the order they come in
     assert "MS-SSIM" not in text
