@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
+from lrisc_system.losses import added, background_distortion, rate_distortion, roi_distortion
 
 X = torch.full((2, 3, 4, 4), 0.5)
 X_HAT = torch.full((2, 3, 4, 4), 0.3)
@@ -45,6 +45,11 @@ def test_the_perceptual_distance_sees_only_the_background():
     background_distortion(X, X_HAT, HALF, perceptual=record)
     assert torch.equal(seen[0][0], 0.5 * X)
     assert torch.equal(seen[0][1], 0.5 * X_HAT)
+
+
+def test_distances_add():
+    assert torch.equal(added([one])(X, X_HAT), torch.ones(2))
+    assert torch.equal(added([one, zero, one])(X, X_HAT), torch.full((2,), 2.0))
 
 
 def test_each_image_has_a_value_of_its_own():

@@ -79,13 +79,13 @@ def test_the_card_lies_beside_the_weights(finished):
     assert (card["model"], card["preset"], card["seed"]) == ("lrisc", "tiny", 0)
     assert card["data"]["files"] == 5
     assert card["held_out"]["files"] == 1
-    assert card["place"] == {"stage": 5, "step": 2}
+    assert card["place"] == {"stage": 6, "step": 2}
     assert [stage["name"] for stage in card["recipe"]["stages"]] == [
         stage.name for stage in RECIPES["tiny"].stages
     ]
     assert "torch" in card["versions"]
     text = (finished / "model" / "run.md").read_text()
-    assert "| reached | stage 3-larger-crops, step 2 |" in text
+    assert "| reached | stage 4-image-decoder, step 2 |" in text
     assert load_image(finished / "model" / "run-curves.png").shape[1] == 3
 
 
@@ -104,7 +104,7 @@ def test_only_the_stages_parameters_move(finished, settings, index):
 
 @pytest.fixture
 def gone_on(finished, settings, tmp_path):
-    """A second run from the first one's model, through the last stage alone."""
+    """A second run from the first one's model, through the last stages alone."""
     options = replace(
         settings,
         output=tmp_path / "second",
@@ -130,7 +130,10 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
     first, second = (json.loads((run / "run.json").read_text()) for run in (finished, gone_on))
     assert first["start"] == "closed form"
     assert second["start"].startswith("weights ")
-    assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
+    assert [stage["name"] for stage in second["recipe"]["stages"]] == [
+        "3-larger-crops",
+        "4-image-decoder",
+    ]
     assert "on LPIPS-alex, magnification up to 3 |" in (gone_on / "run.md").read_text()
 
 
@@ -280,5 +283,6 @@ def test_settings_change_the_recipe(settings):
     assert [stage.steps for stage in changed.stages] == [6] * len(RECIPES["tiny"].stages)
     assert changed.lambda_rate == 0.5
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
-    assert changed.perceptual == "alex"
-    assert replace(settings, perceptual="vgg").adjust(RECIPES["tiny"]).perceptual == "vgg"
+    assert changed.perceptual == ("alex",)
+    both = ("alex", "vgg")
+    assert replace(settings, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 """A perceptual distance: two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
+
+
+def added(distances: Sequence[Perceptual]) -> Perceptual:
+    """Make one perceptual distance of several: their sum."""
+
+    def distance(x: Tensor, x_hat: Tensor) -> Tensor:
+        return torch.stack([each(x, x_hat) for each in distances]).sum(dim=0)
+
+    return distance
 
 
 def mean_squared_error(x: Tensor, x_hat: Tensor) -> Tensor:

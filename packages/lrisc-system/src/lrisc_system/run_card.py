@@ -98,8 +98,8 @@ class RunCard:
             f"| saliency | {'mask files' if self.masks else 'detected on the fly'} |",
             f"| start | {self.start} |",
             f"| photos skipped | {len(self.ledger.skipped)} |",
-            f"| loss | lambda_rate {recipe.lambda_rate:g}, "
-            f"lambda_perceptual {recipe.lambda_perceptual:g} on LPIPS-{recipe.perceptual}, "
+            f"| loss | lambda_rate {recipe.lambda_rate:g}, lambda_perceptual "
+            f"{recipe.lambda_perceptual:g} on LPIPS-{' + LPIPS-'.join(recipe.perceptual)}, "
             f"magnification up to {recipe.magnification} |",
             f"| average | decay {recipe.average_decay:g} |",
             f"| selection | {SELECTION} |",

@@ -32,9 +32,10 @@ class TrainSettings:
         workers: data loading processes.
         lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
         lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
-        perceptual: network of LPIPS in the loss; validation reports alex, whatever trains.
-        magnification: the largest at which this network sees the crops, a random part of them
-            enlarged; the preset's by default.
+        perceptual: networks of LPIPS in the loss, whose distances add; the preset's by default.
+            Validation reports alex, whatever trains.
+        magnification: the largest at which they see the crops, a random part of them enlarged; the
+            preset's by default.
         vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
         max_norm: gradients are clipped to this norm.
         mixed_precision: bf16 halves the activations; what the launcher says by default.
@@ -63,7 +64,7 @@ class TrainSettings:
     workers: int = 1
     lambda_rate: float | None = None
     lambda_perceptual: float | None = None
-    perceptual: Literal["alex", "vgg"] | None = None
+    perceptual: tuple[Literal["alex", "vgg"], ...] = ()
     magnification: int | None = None
     vgg: Path | None = None
     max_norm: float = 1.0
@@ -98,7 +99,7 @@ class TrainSettings:
         chosen: dict[str, Any] = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
-            "perceptual": self.perceptual,
+            "perceptual": self.perceptual or None,
             "magnification": self.magnification,
         }
         return replace(

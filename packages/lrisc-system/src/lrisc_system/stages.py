@@ -71,15 +71,15 @@ class Recipe:
         stages: in order.
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        perceptual: network of LPIPS in Eq. (13), of `perceptual.BACKBONES`.
-        magnification: the largest at which it sees the crops, see `magnified`.
+        perceptual: networks of LPIPS in Eq. (13), of `perceptual.BACKBONES`; their distances add.
+        magnification: the largest at which they see the crops, see `magnified`.
         average_decay: of the moving average of the weights, which is what is kept.
     """
 
     stages: tuple[Stage, ...]
     lambda_rate: float = 0.05
     lambda_perceptual: float = 0.5
-    perceptual: str = "alex"
+    perceptual: tuple[str, ...] = ("alex",)
     magnification: int = 1
     average_decay: float = 0.999
 
@@ -182,6 +182,19 @@ SMALL_STAGES = (
         learning_rate=3e-4,
         final_learning_rate=1e-6,
         crop=192,
+        batch_size=8,
+    ),
+    Stage(
+        "4-image-decoder",
+        trainable=("decoder",),
+        clean_share=0.125,
+        snr_db=(0.0, 20.0),
+        eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
+        steps=3000,
+        learning_rate=2e-4,
+        final_learning_rate=1e-6,
+        crop=128,
         batch_size=8,
     ),
 )

@@ -23,6 +23,7 @@ from lrisc_system.failures import Batch, ending_in_one_line, stop_if_broken
 from lrisc_system.families import describe_families, find_family
 from lrisc_system.family import Family
 from lrisc_system.launching import start_missing_processes
+from lrisc_system.losses import added
 from lrisc_system.monitor import Monitor, read_curves
 from lrisc_system.objective import LossTerms
 from lrisc_system.perceptual import LPIPS, lpips_network
@@ -82,7 +83,7 @@ class Trainer:
         self.resumed_at = read_resumes(settings.output) if self.states else []
         self.model = self._build()
         self.reported = lpips_network("alex").to(self.accelerator.device)
-        self.perceptual = self._loss_network()
+        self.perceptual = added(self._loss_networks())
         self.average: dict[str, Tensor] = {}
         self.monitor = Monitor(
             settings.output,
@@ -241,11 +242,12 @@ class Trainer:
             )
             self.monitor.validation(stage, done, figures)
 
-    def _loss_network(self) -> LPIPS:
-        name = self.recipe.perceptual
-        if name == "alex":
-            return self.reported
-        return lpips_network(name, self.settings.vgg).to(self.accelerator.device)
+    def _loss_networks(self) -> list[LPIPS]:
+        files = {"vgg": self.settings.vgg}
+        return [
+            lpips_network(name, files.get(name)).to(self.accelerator.device)
+            for name in self.recipe.perceptual
+        ]
 
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
