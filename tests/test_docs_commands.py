@@ -1,9 +1,10 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-They run as they stand, but in small: training in the preset `tiny`, evaluation at two points, both
-by the launcher where it asks for no GPU; `pip` installs into a folder of its own, without what a
-package depends on; `make` takes this environment for its own. A cluster's job runs on stand-ins of
-the cluster's commands. `test_docs.py` checks every option, the launcher's too.
+They run as they stand, but in small: planning in the preset `tiny`, training in its last stage
+alone, evaluation at two points, the last two by the launcher where it asks for several CPUs; `pip`
+installs into a folder of its own, without what a package depends on; `make` takes this environment
+for its own. A cluster's job runs on stand-ins of the cluster's commands. `test_docs.py` checks
+every option, the launcher's too.
 """
 
 import importlib
@@ -21,6 +22,7 @@ from PIL import Image
 
 from lrisc_system import SHIPPED
 from lrisc_system.demo import PHOTO
+from lrisc_system.stages import RECIPES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -108,31 +110,39 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         return launch(options, monkeypatch)
     if words[:2] == ["lrisc", "evaluate"]:
         return call(MODULES[program], ["evaluate", *at_two_points(options[1:])], monkeypatch)
+    if words[:2] == ["lrisc", "plan"]:
+        return call(MODULES[program], ["plan", *tiny(options[1:])], monkeypatch)
     if words[:2] == ["lrisc", "train"]:
         return call(MODULES[program], ["train", *in_small(options[1:])], monkeypatch)
     return call(MODULES[program], options, monkeypatch)
 
 
 def launch(options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
-    """Run `accelerate launch`, or what it would start where that takes GPUs."""
+    """Run `accelerate launch` where it asks for several CPUs, or else what it would start."""
     start = options.index("-m") + 2
     own, module, rest = options[:start], options[start - 1], options[start:]
     rest = {"lrisc_system.train": in_small, "lrisc_system.evaluation": at_two_points}[module](rest)
-    files = [Path(word) for word in own if word.endswith(".yaml")]
-    if any("gpu_ids" in file.read_text() for file in files):
-        return call(module, rest, monkeypatch)
-    return finish([ACCELERATE, *own, *rest])
+    if "--num_processes" in own or "configs/accelerate/two_cpus.yaml" in own:
+        return finish([ACCELERATE, *own, *rest])
+    return call(module, rest, monkeypatch)
 
 
 def in_small(options: list[str]) -> list[str]:
-    """Scale a training down: the preset `tiny`, and half of its steps."""
-    preset = options.index("--preset") + 1
-    options = [*options[:preset], "tiny", *options[preset + 1 :]]
+    """Scale a training down: the preset `tiny`, one step of the last stage."""
+    options = tiny(options)
     if "--accumulate" in options:  # the batches of `tiny` are of two
         options[options.index("--accumulate") + 1] = "2"
     if "--resume" not in options:
         shutil.rmtree(options[options.index("--output") + 1], ignore_errors=True)
+    if not {"--model", "--first-stage"} & set(options):
+        options = [*options, "--first-stage", RECIPES["tiny"].stages[-1].name]
     return [*options, "--steps-scale", "0.5", "--workers", "0", "--validation-photos", "0"]
+
+
+def tiny(options: list[str]) -> list[str]:
+    """Put the preset `tiny` in the place of another."""
+    preset = options.index("--preset") + 1
+    return [*options[:preset], "tiny", *options[preset + 1 :]]
 
 
 def at_two_points(options: list[str]) -> list[str]:
