@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torchvision
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from lrisc_system import train
 from lrisc_system.checkpoint import load_model
@@ -102,14 +103,26 @@ def test_only_the_stages_parameters_move(finished, settings, index):
     assert moved <= trained
 
 
-@pytest.fixture
-def gone_on(finished, settings, tmp_path):
-    """A second run from the first one's model, through the last stages alone."""
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory):
+    """A file of VGG16's shapes, its weights random."""
+    path = tmp_path_factory.mktemp("vgg") / "vgg16.safetensors"
+    with torch.device("meta"):
+        shapes = torchvision.models.vgg16().features.state_dict(prefix="features.")
+    save_file({name: 0.02 * torch.randn(shape.shape) for name, shape in shapes.items()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def gone_on(finished, settings, vgg, tmp_path_factory):
+    """A second run from the first one's model, through the last stages alone, with two LPIPS."""
     options = replace(
         settings,
-        output=tmp_path / "second",
+        output=tmp_path_factory.mktemp("second"),
         start_from=finished / "model",
         first_stage="3-larger-crops",
+        perceptual=("alex", "vgg"),
+        vgg=vgg,
         magnification=3,
     )
     train.Trainer(options).run()
@@ -134,7 +147,7 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
         "3-larger-crops",
         "4-image-decoder",
     ]
-    assert "on LPIPS-alex, magnification up to 3 |" in (gone_on / "run.md").read_text()
+    assert "on LPIPS-alex + LPIPS-vgg, magnification up to 3 |" in (gone_on / "run.md").read_text()
 
 
 @pytest.fixture(scope="module")
