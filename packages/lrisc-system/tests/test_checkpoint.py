@@ -2,11 +2,13 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 
 from lrisc_system.checkpoint import (
     WEIGHTS_NAME,
     CheckpointError,
     load_model,
+    load_weights,
     replacing,
     save_model,
 )
@@ -155,3 +157,19 @@ def test_a_repository_is_asked_for_its_two_files(saved, monkeypatch):
     assert asked["repository"] == "somebody/lrisc-tiny"
     assert asked["revision"] == "v1"
     assert asked["allow_patterns"] == ["config.json", "model.safetensors"]
+
+
+def test_a_part_may_be_of_another_model(system, saved):
+    """What of it has the same names and shapes is taken all the same."""
+    other = LRISC(TINY)
+    other.decoder.unet = nn.Conv2d(1, 1, 1)
+    own = other.decoder.unet.weight.clone()
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        load_weights(other, saved / WEIGHTS_NAME)
+    load_weights(other, saved / WEIGHTS_NAME, fresh=("decoder",))
+    assert torch.equal(other.decoder.unet.weight, own)
+    for part, theirs in ((other.decoder.base, system.decoder.base), (other.g_a, system.g_a)):
+        for name, tensor in part.state_dict().items():
+            assert torch.equal(tensor, theirs.state_dict()[name]), name
+    with pytest.raises(CheckpointError, match="does not fit the model"):
+        load_weights(other, saved / WEIGHTS_NAME, fresh=("g_a",))

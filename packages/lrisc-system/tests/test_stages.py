@@ -9,6 +9,7 @@ from lrisc_system.stages import (
     Stage,
     describe_recipes,
     learning_rate,
+    narrow,
     rate_scale,
     recipe,
 )
@@ -78,6 +79,21 @@ def test_the_rate_term_comes_in_slowly():
     assert rate_scale(stage, 0) == pytest.approx(0.1)
     assert rate_scale(stage, 5) == pytest.approx(0.55)
     assert rate_scale(stage, 10) == rate_scale(stage, 500) == 1
+
+
+def test_stages_are_narrowed_to_parts():
+    (early, late) = narrow(
+        [
+            Stage("a", trainable=("g_a", "decoder")),
+            Stage("b", trainable=("jscc_encoder",)),
+            Stage("c", trainable=("",), frozen=("decoder.base",)),
+        ],
+        ("decoder.unet",),
+    )
+    assert (early.name, late.name) == ("a", "c")
+    assert early.trainable == late.trainable == ("decoder.unet",)
+    assert late.frozen == ("decoder.base",)
+    assert list(narrow(SMALL_STAGES, ("",))) == list(SMALL_STAGES)
 
 
 def test_the_help_lists_every_stage():

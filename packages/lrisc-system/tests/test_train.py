@@ -11,11 +11,13 @@ import torchvision
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file, save_file
 
-from lrisc_system import train
+from entropy_hyperprior import SynthesisTransform
+from lrisc_system import LRISC, SynthesisDecoder, train
 from lrisc_system.checkpoint import load_model
 from lrisc_system.failures import TrainingError
 from lrisc_system.families import find_family
 from lrisc_system.images import load_image, save_image
+from lrisc_system.lrisc_family import LRISCFamily
 from lrisc_system.objective import LossTerms
 from lrisc_system.settings import TrainSettings
 from lrisc_system.stages import RECIPES
@@ -80,13 +82,13 @@ def test_the_card_lies_beside_the_weights(finished):
     assert (card["model"], card["preset"], card["seed"]) == ("lrisc", "tiny", 0)
     assert card["data"]["files"] == 5
     assert card["held_out"]["files"] == 1
-    assert card["place"] == {"stage": 6, "step": 2}
+    assert card["place"] == {"stage": 5, "step": 2}
     assert [stage["name"] for stage in card["recipe"]["stages"]] == [
         stage.name for stage in RECIPES["tiny"].stages
     ]
     assert "torch" in card["versions"]
     text = (finished / "model" / "run.md").read_text()
-    assert "| reached | stage 4-image-decoder, step 2 |" in text
+    assert "| reached | stage 3-larger-crops, step 2 |" in text
     assert load_image(finished / "model" / "run-curves.png").shape[1] == 3
 
 
@@ -115,7 +117,7 @@ def vgg(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gone_on(finished, settings, vgg, tmp_path_factory):
-    """A second run from the first one's model, through the last stages alone, with two LPIPS."""
+    """A second run from the first one's model, through the last stage alone, with two LPIPS."""
     options = replace(
         settings,
         output=tmp_path_factory.mktemp("second"),
@@ -143,11 +145,33 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
     first, second = (json.loads((run / "run.json").read_text()) for run in (finished, gone_on))
     assert first["start"] == "closed form"
     assert second["start"].startswith("weights ")
-    assert [stage["name"] for stage in second["recipe"]["stages"]] == [
-        "3-larger-crops",
-        "4-image-decoder",
-    ]
+    assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
     assert "on LPIPS-alex + LPIPS-vgg, magnification up to 3 |" in (gone_on / "run.md").read_text()
+
+
+def plain(config):
+    """Make an LRISC whose image decoder is g_s alone."""
+    return LRISC(config, decoder=SynthesisDecoder(SynthesisTransform(config.transform)))
+
+
+def test_another_decoder_learns_what_a_trained_sender_sends(finished, settings, tmp_path):
+    options = replace(
+        settings, output=tmp_path / "run", start_from=finished / "model", only=("decoder",)
+    )
+    train.Trainer(options, family=LRISCFamily(plain)).run()
+    card = json.loads((options.output / "run.json").read_text())
+    names = [stage["name"] for stage in card["recipe"]["stages"]]
+    assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops"]
+    before, after = (
+        {
+            name: tensor
+            for name, tensor in load_file(run / "model" / "model.safetensors").items()
+            if not name.startswith("decoder")
+        }
+        for run in (finished, options.output)
+    )
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +285,7 @@ def test_a_broken_term_is_named():
         ({"preset": "huge"}, "expected a preset of"),
         ({"accumulate": "3"}, "divides by processes times accumulation, got 3"),
         ({"first-stage": "4"}, "expected a first stage of ['0-hyperprior', "),
+        ({"only": "decodr"}, "'jscc_encoder', 'smooth_mask'], got ('decodr',)"),
         ({"start-from": "empty"}, "is damaged or no safetensors file"),
         ({"perceptual": "vgg", "vgg": "nowhere.pth"}, "nowhere.pth: expected a file of backbone"),
         ({"log-with": "ouija"}, "expected a tracker of"),

@@ -122,15 +122,26 @@ def load_model(
     return system.eval()
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
+def load_weights(model: nn.Module, path: Path, *, fresh: tuple[str, ...] = ()) -> None:
     """Read every tensor of a safetensors file into the model, strictly.
+
+    Args:
+        model: to fill.
+        path: of the file.
+        fresh: prefixes of tensors that may be of another model: those that do not fit are passed
+            over, and the model keeps its own.
 
     Raises:
         CheckpointError: if the file is damaged, or its tensors are not those of the model.
     """
-    state = read_tensors(path)
+    own = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(fresh)}
+    state = {
+        name: tensor
+        for name, tensor in read_tensors(path).items()
+        if not name.startswith(fresh) or (name in own and own[name].shape == tensor.shape)
+    }
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(own | state)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise CheckpointError(f"{path} does not fit the model: {first}") from error

@@ -174,11 +174,6 @@ def plan(config: LRISCConfig, stage: Stage, *, bf16: bool = False) -> Plan:
     )
 
 
-def heaviest(stages: Sequence[Stage]) -> Stage:
-    """Choose the stage that needs the most memory: it trains everything, on the largest crops."""
-    return max(stages, key=lambda stage: (stage.trainable == ("",), stage.crop))
-
-
 def count_bytes(tensors: Iterable[Tensor]) -> int:
     """Add up the sizes of tensors."""
     return sum(tensor.nbytes for tensor in tensors)
@@ -212,7 +207,7 @@ def plan_table(plan: Plan, batch_sizes: Sequence[int], *, title: str) -> Table:
 
 
 def print_plan(name: str, *, batch_size: int, bf16: bool, console: Console) -> None:
-    """Print what training takes at the most: the stage that moves everything, at its largest crop.
+    """Print what training a preset's last stage, which trains everything, takes.
 
     Args:
         name: of the preset.
@@ -225,7 +220,7 @@ def print_plan(name: str, *, batch_size: int, bf16: bool, console: Console) -> N
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-    config, stage = preset(name), heaviest(recipe(name).stages)
+    config, stage = preset(name), recipe(name).stages[-1]
     sizes = sorted({max(1, batch_size // part) for part in (16, 8, 4, 2, 1)})
     precision = "bf16" if bf16 else "float32"
     made = plan(config, stage, bf16=bf16)

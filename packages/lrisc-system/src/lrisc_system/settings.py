@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lrisc_system.stages import Recipe
+from lrisc_system.stages import Recipe, narrow
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class TrainSettings:
         start_from: folder of a trained model, whose weights are the start; the closed form by
             default.
         first_stage: name of the stage to begin with; all stages by default.
+        only: parts of the model that move, such as decoder; all by default. Stages that move none
+            of them are left out. They may differ from those of `start_from`.
         seed: of everything random.
         reals_per_token: of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
         steps_scale: factor on the steps of every stage.
@@ -56,6 +58,7 @@ class TrainSettings:
     resume: bool = False
     start_from: Path | None = None
     first_stage: str | None = None
+    only: tuple[str, ...] = ()
     seed: int = 0
     model: str = "lrisc"
     reals_per_token: int = 32
@@ -90,12 +93,16 @@ class TrainSettings:
         """Apply what these settings change in a recipe.
 
         Raises:
-            ValueError: if it has no stage of the name `first_stage`.
+            ValueError: if it has no stage of the name `first_stage`, or none that moves a part.
         """
         names = [stage.name for stage in known.stages]
         first = names[0] if self.first_stage is None else self.first_stage
         if first not in names:
             raise ValueError(f"expected a first stage of {names}, got {first!r}")
+        stages = tuple(narrow(known.stages[names.index(first) :], self.only or ("",)))
+        if not stages:
+            parts = ", ".join(self.only)
+            raise ValueError(f"expected a stage from {first!r} on that moves {parts}, got none")
         chosen: dict[str, Any] = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
@@ -106,7 +113,7 @@ class TrainSettings:
             known,
             stages=tuple(
                 replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
-                for stage in known.stages[names.index(first) :]
+                for stage in stages
             ),
             **{name: value for name, value in chosen.items() if value is not None},
         )

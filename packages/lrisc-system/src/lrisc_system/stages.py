@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -184,19 +184,6 @@ SMALL_STAGES = (
         crop=192,
         batch_size=8,
     ),
-    Stage(
-        "4-image-decoder",
-        trainable=("decoder",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        steps=3000,
-        learning_rate=2e-4,
-        final_learning_rate=1e-6,
-        crop=128,
-        batch_size=8,
-    ),
 )
 
 TINY_STAGES = tuple(
@@ -217,6 +204,24 @@ RECIPES = {
     "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02, magnification=2),
     "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02, magnification=2),
 }
+
+
+def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
+    """Let some parts alone move in the stages; a stage that moves none of them is left out.
+
+    Args:
+        stages: in order.
+        only: prefixes of parameters.
+    """
+    for stage in stages:
+        common = tuple(
+            max(own, chosen, key=len)
+            for own in stage.trainable
+            for chosen in only
+            if own.startswith(chosen) or chosen.startswith(own)
+        )
+        if common:
+            yield replace(stage, trainable=common)
 
 
 Found = TypeVar("Found")

@@ -82,6 +82,9 @@ class Trainer:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.resumed_at = read_resumes(settings.output) if self.states else []
         self.model = self._build()
+        if not all(any(stage.parameters(self.model)) for stage in self.recipe.stages):
+            parts = sorted(name for name, _ in self.model.named_children())
+            raise ValueError(f"expected parts that the model has, {parts}, got {settings.only}")
         self.reported = lpips_network("alex").to(self.accelerator.device)
         self.perceptual = added(self._loss_networks())
         self.average: dict[str, Tensor] = {}
@@ -123,7 +126,7 @@ class Trainer:
         if trained is None:
             self.family.start(self.model, self.source, seed=self.settings.seed)
         else:
-            load_weights(self.model, trained / WEIGHTS_NAME)
+            load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
 
     def _train_stage(self, index: int, first_step: int) -> None:
         stage, settings = self.recipe.stages[index], self.settings
