@@ -1,7 +1,7 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
 They run as they stand, but in small: planning in the preset `tiny`, training in its last stage
-alone, evaluation at two points, the last two by the launcher where it asks for several CPUs; `pip`
+alone, evaluation at two points, the last two by the launcher where it asks for CPUs; `pip`
 installs into a folder of its own, without what a package depends on; `make` takes this environment
 for its own. A cluster's job runs on stand-ins of the cluster's commands. `test_docs.py` checks
 every option, the launcher's too.
@@ -118,11 +118,12 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def launch(options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
-    """Run `accelerate launch` where it asks for several CPUs, or else what it would start."""
+    """Run `accelerate launch` where it asks for CPUs, or else what it would start."""
     start = options.index("-m") + 2
     own, module, rest = options[:start], options[start - 1], options[start:]
     rest = {"lrisc_system.train": in_small, "lrisc_system.evaluation": at_two_points}[module](rest)
-    if "--num_processes" in own or "configs/accelerate/two_cpus.yaml" in own:
+    files = [Path(word) for word in own if word.endswith(".yaml")]
+    if "--cpu" in own or any("use_cpu: true" in file.read_text() for file in files):
         return finish([ACCELERATE, *own, *rest])
     return call(module, rest, monkeypatch)
 

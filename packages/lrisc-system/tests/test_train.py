@@ -20,7 +20,7 @@ from lrisc_system.images import load_image, save_image
 from lrisc_system.lrisc_family import LRISCFamily
 from lrisc_system.objective import LossTerms
 from lrisc_system.settings import TrainSettings
-from lrisc_system.stages import RECIPES
+from lrisc_system.stages import RECIPES, Recipe, Stage
 from lrisc_system.training_state import Place
 
 
@@ -322,5 +322,8 @@ def test_settings_change_the_recipe(settings):
     assert changed.lambda_rate == 0.5
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
     assert changed.perceptual == ("alex",)
+    encoder = Recipe((Stage("a", trainable=("g_a",)),))
+    with pytest.raises(ValueError, match="expected a stage from 'a' on that moves decoder, got no"):
+        replace(settings, only=("decoder",)).adjust(encoder)
     both = ("alex", "vgg")
     assert replace(settings, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both

@@ -12,7 +12,7 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 
 
 def added(distances: Sequence[Perceptual]) -> Perceptual:
-    """Make one perceptual distance of several: their sum."""
+    """Make one perceptual distance of several: their sum, (B, 3, H, W) twice -> (B,)."""
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:
         return torch.stack([each(x, x_hat) for each in distances]).sum(dim=0)
