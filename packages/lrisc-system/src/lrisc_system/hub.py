@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class HubModel(ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag="image-to-image"):
     """Gives a model `save_pretrained`, `from_pretrained` and `push_to_hub`.
 
-    The files are those of `save_model`: safetensors and JSON, read strictly.
+    The files are those of `save_model`, which can also store them in float16: safetensors and JSON,
+    read strictly.
     """
 
     # checkpoint.py imports the model, which is made of this class: so it is imported late.
