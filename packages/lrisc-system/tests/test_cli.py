@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from lrisc_system.checkpoint import save_model
+from lrisc_system.checkpoint import WEIGHTS_NAME, load_model, read_tensors, save_model
 from lrisc_system.cli import main
 from lrisc_system.config import TINY
 from lrisc_system.images import load_image, save_image
@@ -251,3 +252,38 @@ def test_train_asks_for_its_folders(lrisc, tmp_path):
         *("train", "--preset", "tiny", "--data", tmp_path / "empty", "--output", tmp_path / "run")
     )
     assert "expected images" in one_line(result)
+
+
+@pytest.fixture
+def other(checkpoint, tmp_path):
+    """A checkpoint of the same config with other weights."""
+    system = load_model(Path(checkpoint))
+    with torch.no_grad():
+        for parameter in system.g_a.parameters():
+            parameter.add_(2.0)
+    save_model(system, tmp_path / "other")
+    return tmp_path / "other"
+
+
+@pytest.mark.parametrize(
+    ("option", "dtype"), [((), torch.float32), (("--float16",), torch.float16)]
+)
+def test_an_average_lies_between_its_models(lrisc, checkpoint, other, tmp_path, option, dtype):
+    code, output, _ = lrisc("average", checkpoint, other, "--out", tmp_path / "mean", *option)
+    assert code == 0
+    assert "2 models" in output
+    first, mean = (read_tensors(Path(f, WEIGHTS_NAME)) for f in (checkpoint, tmp_path / "mean"))
+    name = next(name for name in first if name.startswith("g_a."))
+    assert mean[name].dtype == dtype
+    torch.testing.assert_close(mean[name].float(), first[name] + 1.0, rtol=0, atol=2e-3)
+
+
+def test_averages_that_cannot_be(lrisc, checkpoint, other, tmp_path):
+    out = ("--out", tmp_path / "mean")
+    assert "two models" in one_line(lrisc("average", checkpoint, *out))
+    assert "empty output folder" in one_line(
+        lrisc("average", checkpoint, other, "--out", checkpoint)
+    )
+    save_model(LRISC(replace(TINY, alpha=0.123)), tmp_path / "alpha")
+    assert "another config" in one_line(lrisc("average", checkpoint, tmp_path / "alpha", *out))
+    assert not (tmp_path / "mean").exists()

@@ -1,5 +1,6 @@
 """Image transmission over noisy links: ROI, rate, SNR adaptation and a diffusion decoder."""
 
+from lrisc_system.averaging import average_models
 from lrisc_system.checkpoint import SHIPPED, CheckpointError, load_model, save_model
 from lrisc_system.config import PRESETS, LRISCConfig, preset
 from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
@@ -21,6 +22,7 @@ __all__ = [
     "PacketError",
     "SynthesisDecoder",
     "TrainingEstimate",
+    "average_models",
     "background_distortion",
     "cross_channel",
     "expected_cbr",

@@ -9,13 +9,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import tyro
 from rich.console import Console
 from torch import Generator, Tensor
 from tyro.conf import Positional, arg
 
 from jscc_ratetoken import Channel
-from lrisc_system.checkpoint import SHIPPED, load_model
+from lrisc_system.averaging import average_models
+from lrisc_system.checkpoint import SHIPPED, CheckpointError, load_model, save_model
 from lrisc_system.demo import run_demo
 from lrisc_system.evaluation import EvaluateSettings, evaluate
 from lrisc_system.fading import Fading
@@ -43,6 +45,7 @@ USER_ERROR = 2
 PhotoFile = Annotated[Positional[Path], arg(metavar="PHOTO")]
 ImageFile = Annotated[Positional[Path], arg(metavar="IMAGE")]
 PacketFile = Annotated[Positional[Path], arg(metavar="PACKET")]
+ModelFolders = Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]")]
 console = Console()
 
 
@@ -230,6 +233,28 @@ def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> 
     print_plan(preset, batch_size=batch_size, bf16=bf16, console=console)
 
 
+def average(models: ModelFolders, /, *, out: Path, float16: bool = False) -> None:
+    """Average the weights of models that went on from one another into one model.
+
+    Args:
+        models: folders with config.json and model.safetensors, of one config; a folder named
+            twice counts twice.
+        out: folder for the new model; a new or an empty one.
+        float16: store it in half the size.
+    """
+    if len(models) < 2:
+        raise ValueError(f"expected at least two models to average, got {len(models)}")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"expected a new or an empty output folder, got {out}")
+    systems = [load_model(folder) for folder in models]
+    for folder, system in zip(models, systems, strict=True):
+        if system.config != systems[0].config:
+            raise CheckpointError(f"{folder} has another config than {models[0]}")
+    dtype = torch.float16 if float16 else torch.float32
+    save_model(average_models(systems), out, dtype=dtype)
+    console.print(f"{len(models)} models averaged into {out}")
+
+
 def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
     """Compare LRISC with DeepJSCC, a linear link and HEVC + LDPC on a folder of images.
 
@@ -251,6 +276,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "train": train,
     "plan": plan,
+    "average": average,
     "evaluate": run_evaluate,
 }
 

@@ -1,0 +1,42 @@
+"""One model out of several: their averaged weights, a soup (Wortsman et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+@torch.no_grad()
+def average_models(models: Sequence[Model]) -> Model:
+    """Average the parameters of models that went on from one another or from the same weights.
+
+    Each run of a falling learning rate ends somewhere else around the same minimum; the middle of
+    these ends is often better than any. Models of separate starts have no such middle.
+
+    Args:
+        models: of one class and one shape; they stay as they are. Listing one twice gives it
+            twice the weight.
+
+    Returns:
+        A new model with the mean of every parameter and the last model's buffers. Those that
+        follow from parameters, such as coding tables, are the caller's to renew; `save_model`
+        does.
+
+    Raises:
+        ValueError: if there are none, or their parameters differ in name or shape.
+    """
+    if not models:
+        raise ValueError("expected at least one model to average, got none")
+    shapes = [{name: p.shape for name, p in model.named_parameters()} for model in models]
+    if any(other != shapes[0] for other in shapes):
+        raise ValueError("expected models with parameters of the same names and shapes")
+    average = AveragedModel(models[0])
+    for model in models:
+        average.update_parameters(model)
+    return cast("Model", average.module)
