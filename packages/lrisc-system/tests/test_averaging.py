@@ -37,6 +37,15 @@ def test_buffers_of_the_last_one():
     assert average_models([first, second]).running_mean.tolist() == [5.0] * 3
 
 
+def test_buffers_that_differ_in_size():
+    first, second = linear(0.0), linear(2.0)
+    for layer, size in ((first, 4), (second, 6)):
+        layer.register_buffer("table", torch.zeros(size))
+    average = average_models([first, second])
+    assert average.table.shape == (6,)
+    assert average.bias.item() == 1.0
+
+
 @pytest.mark.parametrize("others", [[nn.Linear(2, 2)], [nn.Conv2d(1, 1, 1)]])
 def test_models_that_do_not_match(others):
     with pytest.raises(ValueError, match="the same names and shapes"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -33,10 +33,11 @@ def average_models(models: Sequence[Model]) -> Model:
     """
     if not models:
         raise ValueError("expected at least one model to average, got none")
-    shapes = [{name: p.shape for name, p in model.named_parameters()} for model in models]
+    parameters = [dict(model.named_parameters()) for model in models]
+    shapes = [{name: tensor.shape for name, tensor in own.items()} for own in parameters]
     if any(other != shapes[0] for other in shapes):
         raise ValueError("expected models with parameters of the same names and shapes")
-    average = AveragedModel(models[0])
-    for model in models:
-        average.update_parameters(model)
-    return cast("Model", average.module)
+    average = copy.deepcopy(models[-1])  # buffers, such as coding tables, may differ in size
+    for name, parameter in average.named_parameters():
+        parameter.copy_(torch.stack([own[name] for own in parameters]).mean(dim=0))
+    return average
