@@ -17,7 +17,8 @@ def average_models(models: Sequence[Model]) -> Model:
     """Average the parameters of models that went on from one another or from the same weights.
 
     Each run of a falling learning rate ends somewhere else around the same minimum; the middle of
-    these ends is often better than any. Models of separate starts have no such middle.
+    these ends may be better than any, or worse after a long run: measure it. Models of separate
+    starts have no such middle.
 
     Args:
         models: of one class and one shape; they stay as they are. Listing one twice gives it
