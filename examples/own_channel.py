@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system import LRISC, SHIPPED, load_image, load_model
-from lrisc_system.link_frame import build_frame
-from lrisc_system.link_sync import receive_frame
-from lrisc_system.metrics import evaluate_pair
-from lrisc_system.radio_link import RadioLink
+from lrisc_system.metrics.quality import evaluate_pair
+from lrisc_system.radio.framing import build_frame
+from lrisc_system.radio.impairments import RadioLink
+from lrisc_system.radio.synchronization import receive_frame
 
 
 def bursty(symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None) -> Tensor:

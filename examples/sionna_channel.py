@@ -10,8 +10,8 @@ goes through a file, each side in its own:
     lrisc receive received.lrisc received.png
 
 This script imports numpy and, inside one function, Sionna; nothing of LRISC. What it knows of a
-packet file stands in `split_packet`; `lrisc_system.packet` says more. Any function from complex
-symbols (K,) and an SNR to symbols (K,) may take the place of `fading`.
+packet file stands in `split_packet`; `lrisc_system.packets.packet` says more. Any function from
+complex symbols (K,) and an SNR to symbols (K,) may take the place of `fading`.
 """
 
 import argparse

@@ -6,7 +6,7 @@ import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DistributedType
 
-from lrisc_system.launching import processes_asked
+from lrisc_system.training.launching import processes_asked
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "accelerate"
 

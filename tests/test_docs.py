@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lrisc_system.demo import PHOTO
+from lrisc_system.commands.demo import PHOTO
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -109,7 +109,7 @@ def check_python(words: list[str]) -> None:
 
 
 CHECKS = {
-    "lrisc": lambda words: check_subcommand("lrisc_system.cli", words),
+    "lrisc": lambda words: check_subcommand("lrisc_system.commands.main", words),
     "roi-saliency": lambda words: check_subcommand("roi_saliency.cli", words),
     "snr-modulation": lambda words: check_subcommand("snr_modulation.cli", words),
     "accelerate": check_accelerate,

@@ -21,13 +21,13 @@ import pytest
 from PIL import Image
 
 from lrisc_system import SHIPPED
-from lrisc_system.demo import PHOTO
-from lrisc_system.stages import RECIPES
+from lrisc_system.commands.demo import PHOTO
+from lrisc_system.training.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 MODULES = {
-    "lrisc": "lrisc_system.cli",
+    "lrisc": "lrisc_system.commands.main",
     "roi-saliency": "roi_saliency.cli",
     "snr-modulation": "snr_modulation.cli",
 }

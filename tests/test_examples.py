@@ -18,12 +18,12 @@ from lrisc_system import (
     read_packet,
     write_packet,
 )
-from lrisc_system.data import PhotoCrops
-from lrisc_system.demo import PHOTO
-from lrisc_system.images import save_image
-from lrisc_system.metrics import evaluate_pair
-from lrisc_system.start import start_in_closed_form
-from lrisc_system.validation import centre_crop
+from lrisc_system.commands.demo import PHOTO
+from lrisc_system.data.images import save_image
+from lrisc_system.data.photos import PhotoCrops
+from lrisc_system.metrics.quality import evaluate_pair
+from lrisc_system.training.initialization import start_in_closed_form
+from lrisc_system.training.validation import centre_crop
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lrisc_system.demo import PHOTO
+from lrisc_system.commands.demo import PHOTO
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "accelerate"
 ACCELERATE = Path(sys.executable).with_name("accelerate")

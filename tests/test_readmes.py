@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from lrisc_system.demo import PHOTO
+from lrisc_system.commands.demo import PHOTO
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "packages" / "lrisc-system" / "README.md"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lrisc_system.evaluation.beside import read_summary
-from lrisc_system.evaluation.registry import LINKS
+from lrisc_system.evaluation.earlier_results import read_summary
+from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.settings import EvaluateSettings
 
 ROOT = Path(__file__).parents[1]

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from lrisc_system import SHIPPED, load_image
-from lrisc_system.demo import PHOTO
-from lrisc_system.metrics import evaluate_pair
+from lrisc_system.commands.demo import PHOTO
+from lrisc_system.metrics.quality import evaluate_pair
 
 
 def lrisc(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lrisc_system.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "lrisc_system.commands.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

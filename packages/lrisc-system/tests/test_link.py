@@ -3,7 +3,7 @@ import torch
 
 from entropy_hyperprior import HyperpriorOutput
 from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
-from lrisc_system.packet import Packet
+from lrisc_system.packets.packet import Packet
 
 
 def test_expected_cbr_by_hand():

@@ -7,7 +7,7 @@ from jscc_ratetoken import AWGN, Noiseless, active_mask
 from lrisc_system.config import TINY
 from lrisc_system.decoders import SynthesisDecoder
 from lrisc_system.link import check_snr_db, cross_channel
-from lrisc_system.packet import Packet, PacketError
+from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.system import LRISC
 
 

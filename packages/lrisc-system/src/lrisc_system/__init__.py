@@ -1,13 +1,13 @@
 """Image transmission over noisy links: ROI, rate, SNR adaptation and a diffusion decoder."""
 
-from lrisc_system.averaging import average_models
-from lrisc_system.checkpoint import SHIPPED, CheckpointError, load_model, save_model
 from lrisc_system.config import PRESETS, LRISCConfig, preset
+from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
 from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
-from lrisc_system.images import ImageError, load_image, load_mask, save_image
 from lrisc_system.link import cross_channel, expected_cbr
 from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
-from lrisc_system.packet import Packet, PacketError, read_packet, write_packet
+from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
+from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
+from lrisc_system.storage.model_soup import average_models
 from lrisc_system.system import LRISC
 
 __all__ = [

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import AWGN, Channel
-from lrisc_system.packet import Packet
+from lrisc_system.packets.packet import Packet
 
 SNR_RANGE_DB = (-20.0, 40.0)
 

@@ -27,14 +27,14 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.budget import rates_within
 from lrisc_system.config import LRISCConfig
+from lrisc_system.data.images import pad_to_stride
 from lrisc_system.decoders import ImageDecoder
-from lrisc_system.hub import HubModel
-from lrisc_system.images import pad_to_stride
 from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
-from lrisc_system.packet import Packet, PacketError
-from lrisc_system.rate_coding import decode_rates, encode_rates
+from lrisc_system.packets.packet import Packet, PacketError
+from lrisc_system.packets.rate_control import rates_within
+from lrisc_system.packets.rate_map import decode_rates, encode_rates
+from lrisc_system.storage.pretrained import HubModel
 from roi_saliency import (
     BarrierDetector,
     SaliencyDetector,

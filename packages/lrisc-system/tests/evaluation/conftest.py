@@ -4,10 +4,10 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from lrisc_system.checkpoint import save_model
 from lrisc_system.config import TINY
+from lrisc_system.data.images import save_image
 from lrisc_system.evaluation import Arrival, EvaluateSettings, OutOfReachError
-from lrisc_system.images import save_image
+from lrisc_system.storage.checkpoint import save_model
 from lrisc_system.system import LRISC
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from lrisc_system.evaluation.measure import RememberingBackbone, Scene, Yardsticks
-from lrisc_system.metrics import evaluate_pair, round_to_8_bits
-from lrisc_system.perceptual import lpips_network
+from lrisc_system.metrics.lpips import lpips_network
+from lrisc_system.metrics.quality import evaluate_pair, round_to_8_bits
 
 CPU = torch.device("cpu")
 

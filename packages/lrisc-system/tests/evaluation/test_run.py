@@ -10,7 +10,7 @@ from lrisc_system.evaluation import evaluate
 from lrisc_system.evaluation import run as run_module
 from lrisc_system.evaluation.rows import read_rows
 from lrisc_system.evaluation.run import list_tasks
-from lrisc_system.launching import launch
+from lrisc_system.training.launching import launch
 
 QUIET = Console(quiet=True)
 FILES = {"evaluation.json", "results.csv", "summary.csv", "tables.md"}

@@ -1,13 +1,13 @@
 """What the system is compared with."""
 
-from lrisc_system.baselines.analog import AnalogSignal
-from lrisc_system.baselines.capacity import awgn_capacity, rayleigh_capacity
-from lrisc_system.baselines.deepjscc import DeepJSCC, DeepJSCCConfig
-from lrisc_system.baselines.heif import HEVC_420, HEVC_444, Chroma, HEVCConfig
-from lrisc_system.baselines.hevc import HEVCImage
-from lrisc_system.baselines.linear import LinearLink, fit_linear_link
-from lrisc_system.baselines.schemes import SCHEMES, Scheme
-from lrisc_system.baselines.separation import Reception, SeparationLink, ideal_link
+from lrisc_system.baselines.deepjscc.model import DeepJSCC, DeepJSCCConfig
+from lrisc_system.baselines.hevc_ldpc.heif import HEVC_420, HEVC_444, Chroma, HEVCConfig
+from lrisc_system.baselines.hevc_ldpc.hevc import HEVCImage
+from lrisc_system.baselines.hevc_ldpc.link import Reception, SeparationLink, ideal_link
+from lrisc_system.baselines.linear.analog import AnalogSignal
+from lrisc_system.baselines.linear.link import LinearLink, fit_linear_link
+from lrisc_system.radio.capacity import awgn_capacity, rayleigh_capacity
+from lrisc_system.radio.mcs import SCHEMES, Scheme
 
 __all__ = [
     "HEVC_420",

@@ -1,6 +1,6 @@
 """The comparison of the paper's Section IV: links, points, metrics, statistics, figures."""
 
-from lrisc_system.evaluation.links import Arrival, Link, OutOfReachError
+from lrisc_system.evaluation.links.link import Arrival, Link, OutOfReachError
 from lrisc_system.evaluation.run import evaluate
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 

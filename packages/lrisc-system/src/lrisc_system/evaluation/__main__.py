@@ -12,8 +12,8 @@ from tyro.conf import arg
 
 from lrisc_system.evaluation.run import evaluate
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.failures import ending_in_one_line
-from lrisc_system.launching import start_missing_processes
+from lrisc_system.training.failures import ending_in_one_line
+from lrisc_system.training.launching import start_missing_processes
 
 
 def read_settings(settings: Annotated[EvaluateSettings, arg(name="")]) -> EvaluateSettings:

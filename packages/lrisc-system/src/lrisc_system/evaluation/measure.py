@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from lrisc_system.metrics import evaluate_pair, round_to_8_bits
-from lrisc_system.perceptual import LPIPS, lpips_network
+from lrisc_system.metrics.lpips import LPIPS, lpips_network
+from lrisc_system.metrics.quality import evaluate_pair, round_to_8_bits
 
 # Whole, ROI and background of the source, each followed by what arrived.
 ALEX_INPUTS, VGG_INPUTS = 6, 2

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lrisc_system.data import hash_names
+from lrisc_system.data.photos import hash_names
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.files import hash_file, write_atomically
+from lrisc_system.storage.files import hash_file, write_atomically
 
 PROTOCOL_NAME = "evaluation.json"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lrisc_system.evaluation.measure import Measurement
 from lrisc_system.evaluation.settings import Point
-from lrisc_system.files import write_atomically
+from lrisc_system.storage.files import write_atomically
 
 ROWS_FOLDER = "rows"
 RESULTS_NAME = "results.csv"

@@ -21,14 +21,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from lrisc_system.evaluation.album import Album
-from lrisc_system.evaluation.beside import read_beside
-from lrisc_system.evaluation.links import Link
+from lrisc_system.evaluation.earlier_results import read_beside
+from lrisc_system.evaluation.images import Album
+from lrisc_system.evaluation.links.link import Link
+from lrisc_system.evaluation.links.registry import make_links
 from lrisc_system.evaluation.measure import Scene, Yardsticks
-from lrisc_system.evaluation.pictures import choose_pictures, take_pictures
 from lrisc_system.evaluation.protocol import Protocol, describe_common
-from lrisc_system.evaluation.registry import make_links
-from lrisc_system.evaluation.report import write_report
+from lrisc_system.evaluation.report.pictures import choose_pictures, take_pictures
+from lrisc_system.evaluation.report.report import write_report
 from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.transmission import perform

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrisc_system.checkpoint import SHIPPED
-from lrisc_system.fading import Fading
+from lrisc_system.commands.fading import Fading
 from lrisc_system.link import check_snr_db
+from lrisc_system.storage.checkpoint import SHIPPED
 
 SHIPPED_DEEPJSCC = SHIPPED.parent / "deepjscc"
 

@@ -1,0 +1,1 @@
+"""DeepJSCC (Bourtsoulatze et al. 2019)."""

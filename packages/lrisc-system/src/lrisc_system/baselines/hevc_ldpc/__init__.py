@@ -1,0 +1,1 @@
+"""Separate coding: HEVC intra and LDPC."""

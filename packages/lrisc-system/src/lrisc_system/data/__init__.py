@@ -1,0 +1,1 @@
+"""Images, photos to train on, and shards of them."""

@@ -1,0 +1,73 @@
+"""The images of an evaluation, each with its region of interest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.data.photos import find_masks, list_images
+from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.training.validation import centre_crop
+from roi_saliency import BarrierDetector, SmoothMask
+
+
+@dataclass(frozen=True)
+class Album:
+    """Image files, and what is cut out of them.
+
+    Args:
+        photos: image files.
+        masks: their saliency maps; detected when absent.
+        crop: side of a centre crop, if any.
+    """
+
+    photos: list[Path]
+    masks: list[Path] | None
+    crop: int | None
+
+    @classmethod
+    def open(cls, data: Path, masks: Path | None, *, crop: int | None) -> Album:
+        """List the images of a folder, and their masks.
+
+        Raises:
+            ValueError: no image, two of one name, or a mask is missing.
+        """
+        photos = list_images(data)
+        seen: dict[str, Path] = {}
+        for path in photos:
+            if path.stem in seen:
+                raise ValueError(
+                    f"expected images of different names, got {seen[path.stem]} and {path}"
+                )
+            seen[path.stem] = path
+        return cls(photos, None if masks is None else find_masks(photos, masks), crop)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images."""
+        return [path.stem for path in self.photos]
+
+    @torch.no_grad()
+    def scene(self, index: int, *, yardsticks: Yardsticks, device: torch.device) -> Scene:
+        """Load an image and its region of interest.
+
+        The mask of Eq. (1) is taken as it starts, so that it is no model's own.
+
+        Args:
+            index: of the image.
+            yardsticks: what it will be measured with.
+            device: to load it to.
+        """
+        image = load_image(self.photos[index])
+        if self.masks is None:
+            saliency = BarrierDetector()(image)
+        else:
+            saliency = load_mask(self.masks[index], (image.shape[-2], image.shape[-1]))
+        if self.crop is not None:
+            image, saliency = (centre_crop(x, size=self.crop) for x in (image, saliency))
+        mask = SmoothMask()(saliency)
+        image, saliency, mask = (tensor.to(device) for tensor in (image, saliency, mask))
+        return Scene(self.photos[index].stem, image, saliency, mask, yardsticks=yardsticks)

@@ -1,0 +1,56 @@
+"""LRISC with one of its parts taken out; nothing is trained anew.
+
+Each function takes a model in evaluation mode and gives another one, which shares no weights with
+it. What a part is worth to a model that never had it may be less: such a model learns around the
+gap.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from cond_diffusion import DiffusionDecoder
+from entropy_hyperprior import HyperpriorOutput
+from jscc_ratetoken import SNRIdentity
+from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.evaluation.links.link import UnavailableError
+from lrisc_system.system import LRISC
+
+
+def without_snr_module(system: LRISC) -> LRISC:
+    """Leave features as they are, whatever the SNR (Sec. III-A.3); LMMSE still knows it."""
+    changed = copy.deepcopy(system)
+    changed.jscc_encoder.snr_adapter = SNRIdentity()
+    changed.jscc_decoder.snr_adapter = SNRIdentity()
+    return changed
+
+
+def with_one_rate(system: LRISC) -> LRISC:
+    """Give every token of an image the same number of symbols, whatever Eq. (6) would give it."""
+    changed = copy.deepcopy(system)
+    changed.hyperprior.register_forward_hook(_share_evenly)
+    return changed
+
+
+def _share_evenly(
+    hyperprior: nn.Module, inputs: tuple[Tensor, ...], output: HyperpriorOutput
+) -> HyperpriorOutput:
+    """Believe all tokens (B, h, w) of an image to hold equally many bits."""
+    bits = output.token_bits
+    return replace(output, token_bits=bits.mean(dim=(1, 2), keepdim=True).expand_as(bits))
+
+
+def without_diffusion(system: LRISC) -> LRISC:
+    """Show the image that g_s makes of y_hat, which the diffusion decoder starts from.
+
+    Raises:
+        UnavailableError: the model's decoder starts from no such image.
+    """
+    changed = copy.deepcopy(system)
+    if not isinstance(changed.decoder, DiffusionDecoder) or changed.decoder.base is None:
+        raise UnavailableError("the image decoder starts from no synthesis transform")
+    changed.decoder = SynthesisDecoder(changed.decoder.base)
+    return changed

@@ -1,0 +1,176 @@
+"""What `--links` may name, how each is made, and how it looks in every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from lrisc_system.baselines import (
+    HEVC_420,
+    HEVC_444,
+    DeepJSCC,
+    HEVCConfig,
+    LinearLink,
+    SeparationLink,
+)
+from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
+from lrisc_system.commands.fading import Fading
+from lrisc_system.evaluation.links.ablations import (
+    with_one_rate,
+    without_diffusion,
+    without_snr_module,
+)
+from lrisc_system.evaluation.links.analog import AnalogLinks
+from lrisc_system.evaluation.links.link import Link, UnavailableError
+from lrisc_system.evaluation.links.lrisc import LRISCLink
+from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
+from lrisc_system.evaluation.settings import EvaluateSettings
+from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
+from lrisc_system.storage.files import hash_file
+from lrisc_system.system import LRISC
+
+Factory = Callable[[EvaluateSettings, torch.device], Link]
+
+
+@dataclass(frozen=True)
+class LinkKind:
+    """A link that may be compared.
+
+    Args:
+        title: for tables and legends.
+        colour: in figures.
+        make: settings and the device of the models -> link. It raises UnavailableError where that
+            is not possible.
+        bound: whether it is no link that could be built, but what no such link passes.
+        ablation: whether it is LRISC without one of its parts, compared only where it is named.
+    """
+
+    title: str
+    colour: str
+    make: Factory
+    bound: bool = False
+    ablation: bool = False
+
+
+def lrisc_factory(
+    change: Callable[[LRISC], LRISC] | None = None,
+    *,
+    alpha: float | None = None,
+    steps: int | None = None,
+) -> Factory:
+    """Make LRISC by the model that `--checkpoint` names.
+
+    Args:
+        change: what is done to the model.
+        alpha: weight of the background; that of the settings by default.
+        steps: of diffusion; those of the settings by default.
+    """
+
+    def make(settings: EvaluateSettings, device: torch.device) -> LRISCLink:
+        system = load_model(settings.checkpoint).to(device)
+        return LRISCLink(
+            system if change is None else change(system),
+            channel=settings.fading.value,
+            identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME)},
+            alpha=settings.alpha if alpha is None else alpha,
+            steps=settings.steps if steps is None else steps,
+        )
+
+    return make
+
+
+def ablation(title: str, colour: str, make: Factory) -> LinkKind:
+    """Describe LRISC without one of its parts."""
+    return LinkKind(title, colour, make, ablation=True)
+
+
+def make_deepjscc(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
+    """Load every model below the folder that `--deepjscc` names."""
+    folders = sorted(path.parent for path in settings.deepjscc.rglob(CONFIG_NAME))
+    if not folders:
+        raise ValueError(f"expected trained DeepJSCC in or below {settings.deepjscc}, got none")
+    models = [DeepJSCC.from_pretrained(folder).to(device) for folder in folders]
+    reals = [model.config.reals_per_token for model in models]
+    if len(set(reals)) < len(reals):
+        raise ValueError(f"{settings.deepjscc}: expected one model a bandwidth, got {reals}")
+    weights = sorted(hash_file(folder / WEIGHTS_NAME) for folder in folders)
+    return AnalogLinks(models, channel=settings.fading.value, identity={"weights": weights})
+
+
+def make_linear(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
+    """Make the linear link of every bandwidth that the shipped transform has components for."""
+    pca = load_basis()
+    counts = range(2, pca.basis.shape[1] + 1, 2)
+    return AnalogLinks(
+        [LinearLink(pca, reals_per_token=count).to(device) for count in counts],
+        channel=settings.fading.value,
+        identity={"weights": hash_file(Path(SHIPPED_BASIS, WEIGHTS_NAME))},
+    )
+
+
+@cache
+def separation_link(fading: Fading) -> SeparationLink:
+    """Rehearse once for both chroma formats."""
+    return SeparationLink(fading.value)
+
+
+def ldpc_factory(config: HEVCConfig) -> Factory:
+    """Make HEVC + LDPC with an option set of HEVC."""
+    return lambda settings, device: LDPCLink(config, link=separation_link(settings.fading))
+
+
+def ideal_factory(config: HEVCConfig) -> Factory:
+    """Make HEVC at capacity with an option set of HEVC."""
+    return lambda settings, device: IdealLink(config, channel=settings.fading.value)
+
+
+# Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
+GREEN, PURPLE = "#009E73", "#CC79A7"
+LINKS: dict[str, LinkKind] = {
+    "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
+    "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
+    "linear": LinkKind("linear (KLT)", "#555555", make_linear),
+    "ldpc-420": LinkKind("HEVC 4:2:0 + LDPC", GREEN, ldpc_factory(HEVC_420)),
+    "ldpc-444": LinkKind("HEVC 4:4:4 + LDPC", PURPLE, ldpc_factory(HEVC_444)),
+    "ideal-420": LinkKind("HEVC 4:2:0 at capacity", GREEN, ideal_factory(HEVC_420), bound=True),
+    "ideal-444": LinkKind("HEVC 4:4:4 at capacity", PURPLE, ideal_factory(HEVC_444), bound=True),
+    "no-roi": ablation("no ROI", "#56B4E9", lrisc_factory(alpha=1.0)),
+    "no-snr-module": ablation("no SNR module", "#E69F00", lrisc_factory(without_snr_module)),
+    "one-rate": ablation("one rate", "#F0E442", lrisc_factory(with_one_rate)),
+    "no-diffusion": ablation("g_s alone", "#000000", lrisc_factory(without_diffusion)),
+    "steps-4": ablation("4 steps", "#999999", lrisc_factory(steps=4)),
+    "steps-17": ablation("17 steps", "#882255", lrisc_factory(steps=17)),
+    "steps-65": ablation("65 steps", "#332288", lrisc_factory(steps=65)),
+}
+
+
+def make_links(
+    settings: EvaluateSettings, *, device: torch.device, say: Callable[[str], None]
+) -> dict[str, Link]:
+    """Make the links that the settings name, or all that are possible but the ablations.
+
+    Args:
+        settings: of the evaluation.
+        device: of the models.
+        say: told of every link that is left out because it is not possible here.
+
+    Raises:
+        ValueError: an unknown name, a link that was named and is not possible, or a missing or
+            damaged model.
+    """
+    unknown = [name for name in settings.links if name not in LINKS]
+    if unknown:
+        raise ValueError(f"expected links of {', '.join(LINKS)}, got {unknown[0]!r}")
+    links: dict[str, Link] = {}
+    for name in settings.links or [name for name, kind in LINKS.items() if not kind.ablation]:
+        try:
+            links[name] = LINKS[name].make(settings, device)
+        except UnavailableError as error:
+            if settings.links:
+                raise ValueError(f"the link {name} is not possible: {error}") from error
+            say(f"{name} is left out: {error}")
+    return links

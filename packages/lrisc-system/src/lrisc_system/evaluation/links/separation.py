@@ -1,0 +1,104 @@
+"""Separate source and channel coding as two of the links that are compared: real and ideal."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from importlib.metadata import version
+
+from torch import Generator, Tensor
+
+from jscc_ratetoken import AWGN, Channel, RayleighFast
+from lrisc_system.baselines import (
+    HEVCConfig,
+    HEVCImage,
+    Reception,
+    SeparationLink,
+    awgn_capacity,
+    ideal_link,
+    rayleigh_capacity,
+)
+from lrisc_system.evaluation.links.link import Arrival, UnavailableError
+
+PARTS = {"pillow_heif": "pillow-heif", "ldpc": "ldpc"}  # module -> distribution
+
+
+class LDPCLink:
+    """Send images by HEVC intra, an LDPC code and QAM.
+
+    Args:
+        config: of HEVC.
+        link: over the channel; shared by all, for no option of HEVC changes its rehearsals.
+
+    Raises:
+        UnavailableError: the extra `separation` is not installed.
+    """
+
+    def __init__(self, config: HEVCConfig, *, link: SeparationLink) -> None:
+        require_parts()
+        self.config, self.link = config, link
+        self.identity = {name: version(name) for name in PARTS.values()}
+
+    def transmit(
+        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+    ) -> Arrival:
+        """Send one image by the scheme that promises most."""
+        source = encodings(image, self.config)
+        return _arrival(self.link.transmit(source, snr_db, cbr=cbr, generator=generator), image)
+
+    def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
+        """Give the bandwidth itself."""
+        return cbr
+
+
+class IdealLink:
+    """Send images by HEVC intra and a code that reaches capacity: what no such link passes.
+
+    Args:
+        config: of HEVC.
+        channel: of the link, AWGN or Rayleigh fading that changes with every symbol.
+
+    Raises:
+        UnavailableError: the extra `separation` is not installed, or the channel is another one,
+            whose capacity is not known.
+    """
+
+    def __init__(self, config: HEVCConfig, *, channel: Channel) -> None:
+        require_parts()
+        known = {AWGN: awgn_capacity, RayleighFast: rayleigh_capacity}
+        if type(channel) not in known:
+            raise UnavailableError(f"{type(channel).__name__} has no capacity")
+        self.config, self.capacity = config, known[type(channel)]
+        self.identity = {"pillow-heif": version("pillow-heif")}
+
+    def transmit(
+        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+    ) -> Arrival:
+        """Send as much of one image as the capacity carries."""
+        source = encodings(image, self.config)
+        return _arrival(ideal_link(source, cbr=cbr, capacity=self.capacity(snr_db)), image)
+
+    def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
+        """Give the bandwidth itself."""
+        return cbr
+
+
+def require_parts() -> None:
+    """Check that what the extra `separation` brings is there.
+
+    Raises:
+        UnavailableError: naming the extra.
+    """
+    for module, name in PARTS.items():
+        if importlib.util.find_spec(module) is None:
+            raise UnavailableError(f"needs {name}: pip install 'lrisc-system[separation]'")
+
+
+@lru_cache(maxsize=2)
+def encodings(image: Tensor, config: HEVCConfig) -> HEVCImage:
+    """Keep the encodings of the last image, in both chroma formats, for all links."""
+    return HEVCImage(image.cpu(), config=config)
+
+
+def _arrival(reception: Reception, image: Tensor) -> Arrival:
+    return Arrival(reception.image.to(image.device), reception.cbr, reception.delivered)

@@ -1,0 +1,84 @@
+"""Quality over SNR and over bandwidth, as curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.summary import Summary
+
+PANELS = {
+    "psnr": "PSNR in dB, higher is better",
+    "lpips_alex": "LPIPS (AlexNet), lower is better",
+    "lpips_vgg": "LPIPS (VGG16), lower is better",
+}
+MARKERS = ("o", "s", "^", "D", "v")
+
+
+def snr_of(summary: Summary) -> float:
+    """Tell where a summary stands over SNR."""
+    return summary.point.snr_db
+
+
+def cbr_of(summary: Summary) -> float:
+    """Tell where a summary stands over bandwidth: at what it really used, not at its budget."""
+    return summary.figures["cbr"].mean
+
+
+def draw_curves(
+    summaries: Sequence[Summary], place: Callable[[Summary], float], *, xlabel: str, title: str
+) -> Figure:
+    """Draw a panel for every figure, with a line for every link.
+
+    The bars are the 95% intervals over draws of the channel.
+
+    Args:
+        summaries: of the points of one sweep.
+        place: where a summary stands on the horizontal axis.
+        xlabel: what that is.
+        title: of the whole figure.
+    """
+    panels = [name for name in PANELS if any(_there(s, name) for s in summaries)]
+    figure = Figure(figsize=(5.2 * len(panels), 4.9), layout="constrained")
+    figure.suptitle(title)
+    for axis, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for number, link in enumerate(LINKS):
+            line = [s for s in summaries if s.link == link and _there(s, name)]
+            if line:
+                _draw_line(axis, line, place, name, MARKERS[number % len(MARKERS)])
+        axis.set_xlabel(xlabel)
+        axis.set_ylabel(PANELS[name])
+        axis.grid(alpha=0.3)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _draw_line(
+    axis: Axes,
+    line: Sequence[Summary],
+    place: Callable[[Summary], float],
+    name: str,
+    marker: str,
+) -> None:
+    kind = LINKS[line[0].link]
+    bars = [s.figures[name].ci95_channel for s in line]
+    axis.errorbar(
+        [place(s) for s in line],
+        [s.figures[name].mean for s in line],
+        yerr=bars if all(map(math.isfinite, bars)) and any(bars) else None,
+        color=kind.colour,
+        label=kind.title,
+        linestyle="--" if kind.bound else "-",
+        marker=None if kind.bound else marker,
+        markersize=5,
+        capsize=3,
+    )
+
+
+def _there(summary: Summary, name: str) -> bool:
+    return math.isfinite(summary.figures[name].mean)

@@ -1,0 +1,138 @@
+"""All that a person reads of an evaluation: tables and figures, made anew from its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.markdown import Markdown
+
+from lrisc_system.commands.fading import Fading
+from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, snr_of
+from lrisc_system.evaluation.report.pictures import draw_pictures
+from lrisc_system.evaluation.report.rd_json import write_curves
+from lrisc_system.evaluation.report.tables import detail_table, name_cbr, sweep_tables
+from lrisc_system.evaluation.rows import Refusal, read_rows, write_results
+from lrisc_system.evaluation.settings import EvaluateSettings, Point
+from lrisc_system.evaluation.summary import Summary, summarize, write_summary
+from lrisc_system.storage.files import write_atomically
+
+TABLES_NAME = "tables.md"
+CHANNELS = {
+    Fading.none: "AWGN",
+    Fading.block: "Rayleigh fading by image",
+    Fading.fast: "Rayleigh fading by symbol",
+}
+
+
+def write_report(
+    settings: EvaluateSettings,
+    images: Sequence[str],
+    pictures: Sequence[str],
+    *,
+    others: Sequence[Summary] = (),
+    console: Console,
+) -> None:
+    """Write and print what the rows of a folder say.
+
+    Args:
+        settings: of the evaluation.
+        images: names of all.
+        pictures: names of those in the picture row.
+        others: summaries of links that `settings.beside` adds.
+        console: to print the tables on.
+
+    Raises:
+        ValueError: no link could serve any point.
+    """
+    rows, refusals = read_rows(settings.out)
+    if not rows:
+        raise ValueError(f"expected a link that serves a point, none does: {refusals[0].reason}")
+    write_results(rows, settings.out, links=LINKS)
+    summaries = summarize(
+        rows, links=LINKS, points=settings.points(), images=images, seeds=settings.seeds
+    )
+    summaries += others
+    write_summary(summaries, settings.out)
+    over_snr = select(summaries, settings.over_snr())
+    over_cbr = select(summaries, settings.over_cbr())
+    title = describe(settings, len(images))
+    write_curves(over_cbr, settings, settings.out, title=title)
+
+    snr_db = f"{settings.bandwidths_snr_db:g} dB"
+    text = tables_text(summaries, settings, title=title, refusals=refusals)
+    write_atomically(settings.out / TABLES_NAME, text.encode())
+    if over_snr:
+        where = f"{title}, CBR {name_cbr(settings.cbr)}"
+        figure = draw_curves(over_snr, snr_of, xlabel="SNR in dB", title=where)
+        for axis in figure.axes:
+            axis.set_xticks(settings.snr_db)
+        save_figure(figure, settings.out / "quality-over-snr")
+    if over_cbr:
+        xlabel = "CBR, everything that is sent counted"
+        figure = draw_curves(over_cbr, cbr_of, xlabel=xlabel, title=f"{title}, {snr_db}")
+        save_figure(figure, settings.out / "quality-over-cbr")
+    cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
+    where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
+    figure = draw_pictures(pictures, settings.out, title=where)
+    save_figure(figure, settings.out / "pictures")
+    console.print(Markdown(text))
+
+
+def select(summaries: Sequence[Summary], points: Sequence[Point]) -> list[Summary]:
+    """Keep the summaries of some points, in the order of the points."""
+    return [summary for point in points for summary in summaries if summary.point == point]
+
+
+def tables_text(
+    summaries: Sequence[Summary],
+    settings: EvaluateSettings,
+    *,
+    title: str,
+    refusals: Sequence[Refusal],
+) -> str:
+    """Write all tables as Markdown, and what was left out of them."""
+    over_snr, over_cbr = settings.over_snr(), settings.over_cbr()
+    common = [point for point in over_snr if point in over_cbr]
+    parts = [f"## {title}\n"]
+    if over_snr:
+        where = f"at CBR {name_cbr(settings.cbr)} (columns: SNR)"
+        heads = [f"{point.snr_db:g} dB" for point in over_snr]
+        parts.append(sweep_tables(summaries, over_snr, heads=heads, where=where))
+    if over_cbr:
+        where = f"at {settings.bandwidths_snr_db:g} dB (columns: CBR)"
+        heads = [name_cbr(point.cbr) for point in over_cbr]
+        parts.append(sweep_tables(summaries, over_cbr, heads=heads, where=where))
+    parts.append(detail_table(summaries, (common or over_snr or over_cbr)[0]))
+    left_out = {(r.task.link, r.task.point.cbr): r for r in reversed(refusals)}
+    notes = [
+        f"- {LINKS[link].title} is left out at CBR {name_cbr(cbr)}: {refusal.reason}\n"
+        for (link, cbr), refusal in left_out.items()
+    ]
+    return "\n".join([*parts, *(["".join(notes)] if notes else [])])
+
+
+def describe(settings: EvaluateSettings, images: int) -> str:
+    """Say in one line what was measured."""
+    seeds = "one channel seed" if settings.seeds == 1 else f"{settings.seeds} channel seeds"
+    count = "one image" if images == 1 else f"{images} images"
+    beside = "" if settings.beside is None else f", beside {settings.beside.name}"
+    return (
+        f"{settings.data.resolve().name}, {count}, {name_shape(settings)}, "
+        f"{CHANNELS[settings.fading]}, {seeds}{beside}"
+    )
+
+
+def name_shape(settings: EvaluateSettings) -> str:
+    """Say whether images are whole."""
+    side = settings.crop
+    return "whole images" if side is None else f"centre crops {side} x {side}"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and as SVG."""
+    for suffix in (".png", ".svg"):
+        figure.savefig(path.with_suffix(suffix), dpi=150)

@@ -1,0 +1,90 @@
+"""The means as Markdown, ready for a README."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.settings import Point
+from lrisc_system.evaluation.statistics import Estimate
+from lrisc_system.evaluation.summary import Summary
+
+Show = Callable[[float], str]
+FIGURES: dict[str, tuple[str, Show]] = {
+    "psnr": ("PSNR in dB", "{:.2f}".format),
+    "ms_ssim": ("MS-SSIM", "{:.4f}".format),
+    "lpips_alex": ("LPIPS (AlexNet)", "{:.3f}".format),
+    "lpips_vgg": ("LPIPS (VGG16)", "{:.3f}".format),
+    "delivered": ("delivered", "{:.0%}".format),
+}
+DETAILS: dict[str, tuple[str, Show]] = {
+    "cbr": ("CBR", "{:.5f}".format),
+    **FIGURES,
+    "roi_psnr": ("ROI, PSNR in dB", "{:.2f}".format),
+    "roi_ms_ssim": ("ROI, MS-SSIM", "{:.4f}".format),
+    "roi_lpips_alex": ("ROI, LPIPS (AlexNet)", "{:.3f}".format),
+    "background_psnr": ("background, PSNR in dB", "{:.2f}".format),
+    "background_ms_ssim": ("background, MS-SSIM", "{:.4f}".format),
+    "background_lpips_alex": ("background, LPIPS (AlexNet)", "{:.3f}".format),
+    "seconds": ("seconds", "{:.2f}".format),
+}
+NOTHING = "-"
+
+
+def name_cbr(cbr: float) -> str:
+    """Write a bandwidth as it was most likely meant: 1/48, or 0.017."""
+    inverse = 1 / cbr
+    is_fraction = abs(inverse - round(inverse)) < 1e-6 and abs(cbr - round(cbr, 3)) > 1e-9
+    return f"1/{round(inverse)}" if is_fraction else f"{cbr:.4g}"
+
+
+def sweep_tables(
+    summaries: Sequence[Summary], points: Sequence[Point], *, heads: Sequence[str], where: str
+) -> str:
+    """Write a table for each figure: a row for each link, a column for each point.
+
+    Args:
+        summaries: of the evaluation.
+        points: of one sweep.
+        heads: of the columns.
+        where: what the points have in common.
+    """
+    parts = []
+    for name, (title, show) in FIGURES.items():
+        cells = {(s.link, s.point): s.figures[name] for s in summaries if s.point in points}
+        means = [cell.mean for cell in cells.values()]
+        if not any(map(math.isfinite, means)) or (name == "delivered" and min(means) == 1.0):
+            continue
+        rows = [
+            [LINKS[link].title, *(_show(cells.get((link, point)), show) for point in points)]
+            for link in LINKS
+            if any(key[0] == link for key in cells)
+        ]
+        parts.append(f"### {title}, {where}\n\n" + table([["", *heads], *rows]))
+    return "\n".join(parts)
+
+
+def detail_table(summaries: Sequence[Summary], point: Point) -> str:
+    """Write all figures of one point: a row for each figure, a column for each link."""
+    order = list(LINKS)
+    chosen = [summary for summary in summaries if summary.point == point]
+    chosen.sort(key=lambda summary: order.index(summary.link))
+    rows = [
+        [title, *(_show(summary.figures[name], show) for summary in chosen)]
+        for name, (title, show) in DETAILS.items()
+        if any(math.isfinite(summary.figures[name].mean) for summary in chosen)
+    ]
+    head = f"### All figures, at {point.snr_db:g} dB and CBR {name_cbr(point.cbr)}\n\n"
+    return head + table([["", *(LINKS[summary.link].title for summary in chosen)], *rows])
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of cells, the first of them the head, as a Markdown table."""
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def _show(figure: Estimate | None, show: Show) -> str:
+    return NOTHING if figure is None or not math.isfinite(figure.mean) else show(figure.mean)

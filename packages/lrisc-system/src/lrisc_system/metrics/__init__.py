@@ -1,0 +1,1 @@
+"""How a received image is measured."""

@@ -1,0 +1,1 @@
+"""What crosses the air, and how its side information is coded."""

@@ -1,0 +1,241 @@
+"""All that the receiver may see, in bytes that notice damage.
+
+A packet file (integers little-endian, `v` of variable length with 7 bits a byte)::
+
+    side part   b"LR" | version 1 | fingerprint 4 | gain code 1 | H v | W v
+                | length v, rate stream | length v, z stream | CRC-32 of the above 4
+    symbols     K times (float32 real, float32 imaginary)
+    trailer     the receiver's SNR in dB, float64, NaN when unknown | CRC-32 of symbols and SNR 4
+
+The side part is sent over the air error-free at capacity and is paid for in the CBR, every byte.
+The symbols are sent as they are. The trailer belongs to the file: the channel writes it anew, for
+a received packet holds other symbols, and the SNR in it is the receiver's own estimate.
+"""
+
+import math
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lrisc_system.storage.files import write_atomically
+
+MAGIC = b"LR"
+VERSION = 1
+FINGERPRINT_BYTES = 4
+MAX_SIDE = 65535  # pixels, of an image
+MAX_STREAM_BYTES = 1 << 26
+_TRAILER = struct.Struct("<dI")
+_SYMBOL_BYTES = 8
+
+
+class PacketError(ValueError):
+    """A packet that is damaged, cut short or something else; the message is one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packet:
+    """What crosses the channel for one image.
+
+    Attributes:
+        symbols: `(K,)` complex64, mean power at most 1 when sent.
+        rate_stream: the entropy-coded rate indices of the tokens.
+        z_stream: the entropy-coded hyper-latent.
+        gain_code: the image's power gain on a log scale, 0 to 255.
+        image_size: `(H, W)` in pixels.
+        fingerprint: 4 bytes that name the model that wrote the packet.
+        snr_db: the receiver's estimate of the channel, absent in a packet that was not sent yet.
+            It is the receiver's own knowledge, so it costs nothing.
+    """
+
+    symbols: Tensor
+    rate_stream: bytes
+    z_stream: bytes
+    gain_code: int
+    image_size: tuple[int, int]
+    fingerprint: bytes
+    snr_db: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.symbols.ndim != 1 or self.symbols.dtype != torch.complex64:
+            got = f"{tuple(self.symbols.shape)} {self.symbols.dtype}"
+            raise ValueError(f"expected symbols (K,) complex64, got {got}")
+        if not torch.isfinite(torch.view_as_real(self.symbols)).all():
+            raise ValueError("expected finite symbols, got NaN or infinity")
+        if not 0 <= self.gain_code <= 255:
+            raise ValueError(f"expected a gain code in 0..255, got {self.gain_code}")
+        if len(self.image_size) != 2 or not all(1 <= n <= MAX_SIDE for n in self.image_size):
+            raise ValueError(
+                f"expected an image size (H, W) in 1..{MAX_SIDE}, got {self.image_size}"
+            )
+        if len(self.fingerprint) != FINGERPRINT_BYTES:
+            raise ValueError(
+                f"expected a fingerprint of {FINGERPRINT_BYTES} bytes, got {len(self.fingerprint)}"
+            )
+        longest = max(len(self.rate_stream), len(self.z_stream))
+        if longest > MAX_STREAM_BYTES:
+            raise ValueError(f"expected streams up to {MAX_STREAM_BYTES} bytes, got {longest}")
+        if self.snr_db is not None and not math.isfinite(self.snr_db):
+            raise ValueError(f"expected a finite snr_db or none, got {self.snr_db}")
+
+    @property
+    def side_bits(self) -> int:
+        """Bits sent beside the symbols: header, lengths, streams and checksum."""
+        return 8 * len(self._side_bytes())
+
+    def channel_uses(self, snr_db: float) -> int:
+        """Complex channel uses of the whole packet, `K + ceil(side_bits / log2(1 + SNR))`.
+
+        The side information travels at the capacity of the same channel.
+        """
+        if not math.isfinite(snr_db) or not -100.0 <= snr_db <= 100.0:
+            raise ValueError(f"expected snr_db in -100..100, got {snr_db}")
+        capacity = math.log1p(10.0 ** (snr_db / 10.0)) / math.log(2.0)  # bits per complex use
+        return self.symbols.numel() + math.ceil(self.side_bits / capacity)
+
+    def cbr(self, snr_db: float) -> float:
+        """Channel bandwidth ratio: complex channel uses over `3 * H * W`."""
+        height, width = self.image_size
+        return self.channel_uses(snr_db) / (3 * height * width)
+
+    def to_bytes(self) -> bytes:
+        """The packet file's bytes."""
+        payload = self.symbols.detach().cpu().numpy().astype("<c8").tobytes()
+        snr_db = math.nan if self.snr_db is None else self.snr_db
+        checksum = zlib.crc32(struct.pack("<d", snr_db), zlib.crc32(payload))
+        return self._side_bytes() + payload + _TRAILER.pack(snr_db, checksum)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Packet":
+        """Read a packet file's bytes.
+
+        Raises:
+            PacketError: the bytes are no packet, damaged, cut short or longer than they should be.
+        """
+        reader = _Reader(data)
+        if reader.take(len(MAGIC)) != MAGIC:
+            raise PacketError("not an LRISC packet")
+        version = reader.take(1)[0]
+        if version != VERSION:
+            raise PacketError(f"expected packet version {VERSION}, got {version}")
+        fingerprint = reader.take(FINGERPRINT_BYTES)
+        gain_code = reader.take(1)[0]
+        image_size = (reader.varint(), reader.varint())
+        rate_stream = reader.take(reader.varint())
+        z_stream = reader.take(reader.varint())
+        checksum = zlib.crc32(data[: reader.position])
+        if reader.take(4) != struct.pack("<I", checksum):
+            raise PacketError("damaged packet: the checksum of the side information is wrong")
+        symbols, snr_db = _read_symbols(data[reader.position :])
+        try:
+            return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
+        except ValueError as error:
+            raise PacketError(f"damaged packet: {error}") from error
+
+    def _side_bytes(self) -> bytes:
+        """The side part, its checksum last."""
+        height, width = self.image_size
+        side = b"".join(
+            [
+                MAGIC,
+                bytes([VERSION]),
+                self.fingerprint,
+                bytes([self.gain_code]),
+                _varint(height),
+                _varint(width),
+                _varint(len(self.rate_stream)),
+                self.rate_stream,
+                _varint(len(self.z_stream)),
+                self.z_stream,
+            ]
+        )
+        return side + struct.pack("<I", zlib.crc32(side))
+
+
+def write_packet(packet: Packet, path: str | os.PathLike[str]) -> None:
+    """Write a packet file, whole or not at all.
+
+    Raises:
+        PacketError: the file cannot be written.
+    """
+    try:
+        write_atomically(path, packet.to_bytes())
+    except OSError as error:
+        raise PacketError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def read_packet(path: str | os.PathLike[str]) -> Packet:
+    """Read a packet file.
+
+    Raises:
+        PacketError: the file is missing, unreadable, no packet or damaged; names the file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise PacketError(f"{path}: no such file")
+    if not path.is_file():
+        raise PacketError(f"{path}: expected a packet file, got a folder or a device")
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(MAGIC))
+            data = start if start != MAGIC else start + stream.read()
+        return Packet.from_bytes(data)
+    except OSError as error:
+        raise PacketError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except PacketError as error:
+        raise PacketError(f"{path}: {error}") from error
+
+
+def _read_symbols(data: bytes) -> tuple[Tensor, float | None]:
+    """Split symbols and trailer, and check both."""
+    payload_bytes = len(data) - _TRAILER.size
+    if payload_bytes < 0 or payload_bytes % _SYMBOL_BYTES:
+        raise PacketError("damaged packet: cut short or too long")
+    payload = data[:payload_bytes]
+    snr_db, checksum = _TRAILER.unpack(data[payload_bytes:])
+    if zlib.crc32(data[payload_bytes:-4], zlib.crc32(payload)) != checksum:
+        raise PacketError("damaged packet: the checksum of the symbols is wrong")
+    symbols = torch.from_numpy(np.frombuffer(payload, dtype="<c8").astype(np.complex64))
+    return symbols, None if math.isnan(snr_db) else snr_db
+
+
+def _varint(value: int) -> bytes:
+    """Base 128, lowest digit first, the top bit set on all but the last byte."""
+    digits = bytearray()
+    while value >= 128:
+        digits.append(value & 127 | 128)
+        value >>= 7
+    digits.append(value)
+    return bytes(digits)
+
+
+class _Reader:
+    """Takes bytes off the front, and complains when there are too few."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        if count > len(self.data) - self.position:
+            raise PacketError(
+                "damaged packet: cut short" if self.data[:2] == MAGIC else "not an LRISC packet"
+            )
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def varint(self) -> int:
+        """A number of up to four base-128 digits."""
+        value = 0
+        for shift in range(0, 28, 7):
+            digit = self.take(1)[0]
+            value |= (digit & 127) << shift
+            if digit < 128:
+                return value
+        raise PacketError("damaged packet: a length in the header is wrong")

@@ -1,0 +1,69 @@
+"""The largest rates that a bandwidth pays for, side information included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from jscc_ratetoken import allocate_rate, solve_eta, symbols_per_token
+from lrisc_system.packets.packet import Packet
+from lrisc_system.packets.rate_map import encode_rates
+
+PRECISION = 500  # the budget is met to one part in this many, where the rates allow it
+
+
+def rates_within(
+    token_bits: Tensor, draft: Packet, *, cbr: float, snr_db: float, levels: Sequence[int]
+) -> Tensor:
+    """Choose the eta of Eq. (6) whose whole packet stays within a bandwidth, and its rates.
+
+    The coded rates cost bandwidth too, and their length depends on the rates, so the symbols'
+    share of the bandwidth is found by bisection.
+
+    Args:
+        token_bits: information of one image's tokens, (1, h, w).
+        draft: the packet without its symbols and rates.
+        cbr: channel uses over 3 H W, not to be exceeded.
+        snr_db: of the channel, which prices the side information.
+        levels: real numbers per token, rising.
+
+    Returns:
+        Indices into `levels`, (1, h, w).
+
+    Raises:
+        ValueError: if the bandwidth does not pay for the side information and the least rates.
+    """
+    height, width = draft.image_size
+    uses = math.floor(cbr * 3 * height * width)
+
+    def fill(budget: int) -> tuple[Tensor, Packet]:
+        eta = solve_eta(token_bits[0], budget=budget, levels=levels)
+        rate_index = allocate_rate(token_bits, eta=eta, levels=levels)
+        symbols = int(symbols_per_token(rate_index, levels=levels).sum())
+        packet = replace(
+            draft,
+            symbols=torch.zeros(symbols, dtype=torch.complex64),
+            rate_stream=encode_rates(rate_index[0], levels=len(levels)),
+        )
+        return rate_index, packet
+
+    low = levels[0] * token_bits.numel()
+    best, packet = fill(low)
+    if packet.channel_uses(snr_db) > uses:
+        raise ValueError(
+            f"expected a CBR that pays for the side information, got {cbr:g}: {packet.side_bits} "
+            f"bits and the least rates take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
+        )
+    high = max(low, 2 * uses)
+    while high - low > max(2, 2 * uses // PRECISION):
+        middle = (low + high) // 2
+        rate_index, packet = fill(middle)
+        if packet.channel_uses(snr_db) <= uses:
+            low, best = middle, rate_index
+        else:
+            high = middle
+    return best

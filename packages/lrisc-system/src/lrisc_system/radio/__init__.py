@@ -1,0 +1,1 @@
+"""The modem: frames, synchronisation, codes and impairments."""

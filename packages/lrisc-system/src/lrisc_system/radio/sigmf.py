@@ -1,0 +1,217 @@
+"""Packets as IQ recordings in SigMF, for radios to send and to record.
+
+`NAME.sigmf-data` holds the frame of `link_frame`, complex64, one sample per symbol.
+`NAME.sigmf-meta` says so, and carries in the extension `lrisc`, which SigMF leaves to us:
+
+    lrisc:side_information   base64 of the packet's bytes without its symbols
+    lrisc:side_bits          what of it is sent over the air and counted in the CBR
+    lrisc:symbols            how many symbols the frame carries; it follows from the rates in the
+                             side information, and stands here to be found without the model
+
+As in a packet file, the symbols cross the link and the side information arrives intact.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lrisc_system.link import SNR_RANGE_DB
+from lrisc_system.packets.packet import Packet, PacketError
+from lrisc_system.radio.framing import build_frame
+from lrisc_system.radio.synchronization import ReceivedFrame, receive_frame
+from lrisc_system.storage.files import write_atomically
+
+META_SUFFIX, DATA_SUFFIX = ".sigmf-meta", ".sigmf-data"
+SIGMF_SUFFIXES = (META_SUFFIX, DATA_SUFFIX, ".sigmf")
+EXTENSION = {"name": "lrisc", "version": "1.0.0", "optional": True}
+PEAK = 0.9  # of a radio's full scale, which SigMF sets to 1
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """IQ samples, and the side information that goes with them.
+
+    Attributes:
+        samples: `(n,)` complex64, one per symbol.
+        sample_rate_hz: samples, and so symbols, per second.
+        center_frequency_hz: of the radio.
+        side: a packet without its symbols; none in a recording that another program made.
+        symbols: how many symbols the packet has.
+    """
+
+    samples: Tensor
+    sample_rate_hz: float
+    center_frequency_hz: float
+    side: Packet | None = None
+    symbols: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or self.samples.dtype != torch.complex64:
+            got = f"{tuple(self.samples.shape)} {self.samples.dtype}"
+            raise ValueError(f"expected samples (n,) complex64, got {got}")
+        if not 0 < self.sample_rate_hz <= 1e12:
+            raise ValueError(f"expected a sample rate above 0 Hz, got {self.sample_rate_hz:g}")
+        if not abs(self.center_frequency_hz) <= 1e12:
+            raise ValueError(f"expected a frequency within 1 THz, got {self.center_frequency_hz:g}")
+
+
+def record_packet(
+    packet: Packet, *, sample_rate_hz: float = 1e6, center_frequency_hz: float = 0.0
+) -> Recording:
+    """Frame a packet's symbols for a radio to send, the largest component at PEAK."""
+    frame = build_frame(packet.symbols)
+    return Recording(
+        samples=frame * (PEAK / torch.view_as_real(frame).abs().max()),
+        sample_rate_hz=sample_rate_hz,
+        center_frequency_hz=center_frequency_hz,
+        side=replace(packet, symbols=packet.symbols[:0], snr_db=None),
+        symbols=len(packet.symbols),
+    )
+
+
+def recover_packet(recording: Recording) -> tuple[Packet, ReceivedFrame]:
+    """Find the frame in a recording: the packet, with the SNR measured, and what the link did.
+
+    Raises:
+        PacketError: if the recording has no side information.
+        SyncError: if the frame is not in the recording.
+    """
+    if recording.side is None:
+        raise PacketError(
+            "the recording has no side information: expected lrisc:side_information in its "
+            "metadata, or the recording that was sent beside it"
+        )
+    frame = receive_frame(recording.samples, symbols=recording.symbols)
+    lowest, highest = SNR_RANGE_DB
+    snr_db = min(max(frame.snr_db, lowest), highest)  # without noise it would be above them
+    return replace(recording.side, symbols=frame.symbols, snr_db=snr_db), frame
+
+
+def write_sigmf(recording: Recording, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    """Write a recording as a SigMF pair.
+
+    Args:
+        recording: what to write.
+        path: with or without a suffix of SigMF.
+
+    Returns:
+        The metadata and the data file.
+
+    Raises:
+        ImportError: the `sigmf` library is not installed.
+        PacketError: a file cannot be written.
+    """
+    sigmf = _library()
+    data = recording.samples.detach().cpu().numpy().astype("<c8").tobytes()
+    info = {
+        "core:datatype": "cf32_le",
+        "core:sample_rate": recording.sample_rate_hz,
+        "core:num_channels": 1,
+        "core:sha512": hashlib.sha512(data).hexdigest(),
+        "core:extensions": [EXTENSION],
+    }
+    if recording.side is not None:
+        info["core:description"] = "An image as LRISC symbols: one sample each, framed."
+        info["lrisc:side_information"] = base64.b64encode(recording.side.to_bytes()).decode()
+        info["lrisc:side_bits"] = recording.side.side_bits
+        info["lrisc:symbols"] = recording.symbols
+    meta = sigmf.SigMFFile(global_info=info)
+    meta.add_capture(0, metadata={"core:frequency": recording.center_frequency_hz})
+    meta.validate()
+    meta_path, data_path = _pair(path)
+    try:
+        write_atomically(data_path, data)
+        write_atomically(meta_path, (meta.dumps(pretty=True) + "\n").encode())
+    except OSError as error:
+        raise PacketError(f"{path}: cannot be written ({error.strerror or error})") from error
+    return meta_path, data_path
+
+
+def read_sigmf(
+    path: str | os.PathLike[str], *, sent: str | os.PathLike[str] | None = None
+) -> Recording:
+    """Read a SigMF recording, of any sample format.
+
+    Args:
+        path: of its metadata, its data, or an archive of both.
+        sent: the recording that was sent, for its side information, if a radio's own program
+            wrote `path`.
+
+    Raises:
+        ImportError: the `sigmf` library is not installed.
+        PacketError: a file is missing, damaged, or no recording of one complex channel.
+    """
+    recording, info = _read(path)
+    if sent is not None:
+        _, info = _read(sent)
+    side, symbols = _side_information(info, sent or path)
+    return replace(recording, side=side, symbols=symbols)
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
+    """Read samples and global metadata."""
+    sigmf = _library()
+    try:
+        file = sigmf.sigmffile.fromfile(path)
+        samples = file.read_samples()
+        info = json.loads(file.dumps())["global"]
+        captures = file.get_captures()
+    # Damaged metadata raises whatever the library trips over.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PacketError(f"{path}: no readable SigMF recording ({reason})") from error
+    if samples.ndim != 1 or samples.dtype.kind != "c":
+        got = f"{samples.shape} {samples.dtype}"
+        raise PacketError(f"{path}: expected one channel of complex samples, got {got}")
+    frequency = captures[0].get("core:frequency", 0.0) if captures else 0.0
+    try:
+        recording = Recording(
+            samples=torch.from_numpy(samples),
+            sample_rate_hz=float(info.get("core:sample_rate", 0.0)),
+            center_frequency_hz=float(frequency),
+        )
+    except (TypeError, ValueError) as error:
+        raise PacketError(f"{path}: {error}") from error
+    return recording, info
+
+
+def _side_information(
+    info: dict[str, Any], path: str | os.PathLike[str]
+) -> tuple[Packet | None, int]:
+    """Read the packet without symbols, and their number, from the extension's fields."""
+    if "lrisc:side_information" not in info:
+        return None, 0
+    try:
+        data = base64.b64decode(info["lrisc:side_information"], validate=True)
+        side, symbols = Packet.from_bytes(data), info["lrisc:symbols"]
+    except (TypeError, KeyError, ValueError) as error:
+        raise PacketError(f"{path}: damaged side information ({error})") from error
+    if not isinstance(symbols, int) or symbols < 0:
+        raise PacketError(f"{path}: expected a number as lrisc:symbols, got {symbols!r:.50}")
+    return side, symbols
+
+
+def _pair(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix in SIGMF_SUFFIXES else path
+    return stem.with_name(stem.name + META_SUFFIX), stem.with_name(stem.name + DATA_SUFFIX)
+
+
+def _library() -> ModuleType:
+    try:
+        import sigmf
+    except ImportError as error:
+        raise ImportError(
+            "recordings need the sigmf library: pip install 'lrisc-system[sigmf]'"
+        ) from error
+    return sigmf

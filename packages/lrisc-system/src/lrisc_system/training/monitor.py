@@ -1,0 +1,183 @@
+"""What a person sees of a run: a progress bar, the curves on disk, and the trackers."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+from lrisc_system.data.images import save_image
+from lrisc_system.training.objective import LossTerms
+from lrisc_system.training.recipes import Stage
+from lrisc_system.training.state import Ledger, Place
+from lrisc_system.training.trackers import Trackers
+from lrisc_system.training.validation import Validation
+
+CURVES_NAME = "curves.jsonl"
+PICTURES_NAME = "pictures"
+
+
+class Monitor:
+    """Show and record a run; on every process but the main one it stays silent.
+
+    Args:
+        output: folder of the run; `curves.jsonl` and the picture grids go there.
+        stages: of the run.
+        trackers: that get the same figures.
+        visible: whether this process shows and writes anything.
+        record_every: steps between two lines of the curves.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        *,
+        stages: Sequence[Stage],
+        trackers: Trackers,
+        visible: bool,
+        record_every: int = 10,
+    ) -> None:
+        self.output, self.visible, self.record_every = output, visible, record_every
+        self.stages, self.trackers = stages, trackers
+        self.console = Console(quiet=not visible)
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            # On a narrow terminal the figures take several lines; nothing is cut off.
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=False)),
+            console=self.console,
+        )
+        self.past = Ledger()
+        self.skipped_photos: Counter[str] = Counter()
+        self.begun = self.started = time.monotonic()
+        self.waited = 0.0
+
+    def __enter__(self) -> Monitor:
+        self.progress.start()
+        self.begun = time.monotonic()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+        self.trackers.finish()
+
+    def resume(self, place: Place, ledger: Ledger) -> None:
+        """Take over what the run had added up, and forget the curves after its checkpoint."""
+        self.past = ledger
+        if not self.visible:
+            return
+        (self.output / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
+        order = {stage.name: index for index, stage in enumerate(self.stages)}
+        curves = self.output / CURVES_NAME
+        if curves.exists():
+            lines = [
+                line
+                for line in read_curves(self.output)
+                if (order.get(str(line["stage"]), 0), line["step"]) <= (place.stage, place.step)
+            ]
+            curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def ledger(self, skipped_photos: Sequence[Counter[str]]) -> Ledger:
+        """Add up the run so far, with the photos that its processes skipped since it began."""
+        skipped = sum(skipped_photos, Counter(self.past.skipped))
+        return Ledger(self.past.seconds + time.monotonic() - self.begun, dict(skipped))
+
+    def start_stage(self, stage: Stage, first_step: int) -> None:
+        """Open a stage's progress bar and start its clocks."""
+        self.task = self.progress.add_task(
+            stage.name, total=stage.steps, completed=first_step, figures=""
+        )
+        self.waited, self.started, self.first_step = 0.0, time.monotonic(), first_step
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Count the time inside as waiting for data."""
+        begun = time.monotonic()
+        yield
+        self.waited += time.monotonic() - begun
+
+    def skipped(self, lines: tuple[str, ...]) -> None:
+        """Name a photo that could not be read, once, and count it."""
+        for line in lines:
+            if line not in self.skipped_photos:
+                self.console.print(f"skipped: {line}")
+            self.skipped_photos[line] += 1
+
+    def step(self, stage: Stage, done: int, terms: LossTerms, *, rate: float) -> None:
+        """Show a step's loss terms, and record every tenth."""
+        seconds = time.monotonic() - self.started
+        per_second = (done - self.first_step) * stage.batch_size / seconds
+        values = {name: value.item() for name, value in vars(terms).items()}
+        share = self.waited / seconds
+        figures = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+        self.progress.update(
+            self.task,
+            completed=done,
+            figures=f"{per_second:.1f} images/s, {share:.0%} waiting for data, {figures}",
+        )
+        if done % self.record_every == 0 or done == stage.steps:
+            values |= {
+                "learning_rate": rate,
+                "images_per_second": per_second,
+                "waiting": share,
+            }
+            self._record({"stage": stage.name, "step": done, **values})
+            step = self._whole_step(stage, done)
+            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=step)
+
+    def validation(self, stage: Stage, done: int, figures: Validation) -> None:
+        """Show and record a validation, with a picture grid."""
+        values = {k: v for k, v in asdict(figures).items() if k not in ("sources", "images")}
+        self.console.print(
+            f"{stage.name} {done}: {figures.psnr:.2f} dB, LPIPS {figures.lpips:.3f} at CBR "
+            f"{figures.cbr:.4f}, {figures.snr_db:g} dB"
+        )
+        self._record({"stage": stage.name, "step": done, "validation": values})
+        grid = figures.grid()
+        save_image(grid, self.output / PICTURES_NAME / f"{stage.name}-{done:06d}.png")
+        step = self._whole_step(stage, done)
+        self.trackers.scalars({f"validation/{k}": v for k, v in values.items()}, step=step)
+        self.trackers.picture("sent above, received below", grid, step=step)
+
+    def _whole_step(self, stage: Stage, done: int) -> int:
+        """Count the steps from the run's beginning."""
+        return done + sum(s.steps for s in self.stages[: self.stages.index(stage)])
+
+    def _record(self, values: dict[str, object]) -> None:
+        if self.visible:
+            with (self.output / CURVES_NAME).open("a") as curves:
+                curves.write(json.dumps(values) + "\n")
+
+
+def read_curves(output: Path) -> list[dict[str, object]]:
+    """Read the curves of a run; a line that a killed process left half-written is passed over."""
+    path = output / CURVES_NAME
+    found = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found

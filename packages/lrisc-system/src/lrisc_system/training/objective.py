@@ -1,0 +1,157 @@
+"""One training step's forward pass: draw a channel, transmit, weigh the errors by Eq. (14)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Generator, Tensor, nn
+
+from jscc_ratetoken import AWGN, Channel
+from lrisc_system.data.photos import Samples
+from lrisc_system.losses import (
+    Perceptual,
+    background_distortion,
+    rate_distortion,
+    roi_distortion,
+)
+from lrisc_system.metrics.multiscale import magnified
+from lrisc_system.system import LRISC
+from lrisc_system.training.recipes import Stage
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The loss of a batch and what it is made of, each a scalar tensor."""
+
+    total: Tensor  # Eq. (14)
+    cbr: Tensor  # expected CBR, the R of Eq. (14)
+    roi: Tensor  # D_roi, Eq. (12)
+    background: Tensor  # D_bg, Eq. (13)
+    mse: Tensor  # of the estimate, unweighted
+
+    def first_broken(self) -> str | None:
+        """Name the first term that is NaN or infinite, if one is."""
+        for field in fields(self):
+            if not math.isfinite(getattr(self, field.name).item()):
+                return field.name
+        return None
+
+
+class TrainingObjective(nn.Module):
+    """The loss of one stage as a module, so that it can be distributed as one.
+
+    The share `stage.clean_share` of a batch skips the channel (x_bar of Eq. (14)), the rest
+    crosses it (x_hat), so that every image passes the image decoder once.
+
+    Args:
+        system: what is trained.
+        perceptual: image batches in [0, 1] -> distance (B,); LPIPS in the paper.
+        stage: says what SNR, eta and alpha are drawn.
+        lambda_rate: lambda of Eq. (14), against R as CBR.
+        lambda_perceptual: lambda_p of Eq. (13).
+        magnification: the largest at which `perceptual` sees the images, see `magnified`.
+        channel: what the symbols cross; AWGN by default.
+    """
+
+    def __init__(
+        self,
+        system: LRISC,
+        perceptual: Perceptual,
+        *,
+        stage: Stage,
+        lambda_rate: float,
+        lambda_perceptual: float,
+        magnification: int = 1,
+        channel: Channel | None = None,
+    ) -> None:
+        super().__init__()
+        self.system = system
+        # Not a submodule: its frozen weights are neither trained nor saved.
+        self._perceptual = [perceptual]
+        self.stage = stage
+        self.lambda_rate = lambda_rate
+        self.lambda_perceptual = lambda_perceptual
+        self.magnification = magnification
+        self.channel = AWGN() if channel is None else channel
+
+    def forward(
+        self, samples: Samples, *, seed: int, part: int = 0, rate_scale: float = 1.0
+    ) -> LossTerms:
+        """Compute the loss of a micro-batch; `seed` fixes every random draw in it.
+
+        Args:
+            samples: crops on the model's device.
+            seed: of the SNR, eta, alpha, channel noise, rounding noise, diffusion time,
+                magnification.
+            part: which micro-batch of its step it is; shares out the images without a channel.
+            rate_scale: factor on lambda_rate, for the warm-up.
+        """
+        device = samples.image.device
+        torch.manual_seed(seed)  # CompressAI's entropy bottleneck draws from the global state
+        generator = Generator(device).manual_seed(seed)
+        count = len(samples.image)
+        snr_db = uniform(*self.stage.snr_db, count, generator)
+        eta = log_uniform(*self.stage.eta, count, generator)
+        alpha = log_uniform(*self.stage.alpha, count, generator)
+        sent = self.system(
+            samples.image,
+            samples.saliency,
+            snr_db,
+            eta,
+            channel=self.channel,
+            alpha=alpha,
+            generator=generator,
+        )
+        rate = sent.rate.float()
+        lambda_rate = self.lambda_rate * rate_scale
+        if not self.stage.redraw:
+            zero = rate.new_zeros(())
+            return LossTerms(lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero)
+
+        clean = clean_images(self.stage.clean_share, part=part, count=count)
+        latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
+        estimate = self.system.decoder.estimate(samples.image, latent, generator=generator)
+        x, x_hat = samples.image, estimate.image.float()
+        mask = sent.source.mask.float()
+        with torch.autocast(device.type, enabled=False):  # the loss keeps float32
+            roi = roi_distortion(x, x_hat, mask)
+            background = background_distortion(
+                x,
+                x_hat,
+                mask,
+                perceptual=self._perceptual_distance(generator),
+                lambda_perceptual=self.lambda_perceptual,
+            )
+            distortion = estimate.weight.float() * (roi + background)
+            return LossTerms(
+                total=rate_distortion(rate, distortion, lambda_rate=lambda_rate),
+                cbr=rate.mean().detach(),
+                roi=roi.mean().detach(),
+                background=background.mean().detach(),
+                mse=(x - x_hat).square().mean().detach(),
+            )
+
+    def _perceptual_distance(self, generator: Generator) -> Perceptual:
+        return magnified(self._perceptual[0], largest=self.magnification, generator=generator)
+
+
+def clean_images(share: float, *, part: int, count: int) -> int:
+    """Count the images of micro-batch `part` that skip the channel.
+
+    Rounded over the whole batch, so that the share holds for micro-batches of one image too.
+    """
+    first, last = (math.floor(share * place * count + 0.5) for place in (part, part + 1))
+    return last - first
+
+
+def uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
+    """Draw `count` numbers uniformly from [low, high] on the generator's device."""
+    drawn = torch.rand(count, generator=generator, device=generator.device)
+    return low + (high - low) * drawn
+
+
+def log_uniform(low: float, high: float, count: int, generator: Generator) -> Tensor:
+    """Draw `count` numbers from [low, high], every ratio as likely as its inverse."""
+    return uniform(math.log(low), math.log(high), count, generator).exp()

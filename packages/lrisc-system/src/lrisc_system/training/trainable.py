@@ -1,0 +1,69 @@
+"""What the training loop asks of a kind of model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from torch import Generator, Tensor, nn
+
+from lrisc_system.data.photos import Source
+from lrisc_system.losses import Perceptual
+from lrisc_system.training.recipes import Recipe, Stage
+from lrisc_system.training.settings import TrainSettings
+from roi_saliency import SaliencyDetector
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class Family(Protocol[Model]):
+    """A kind of model: how it is made, started, trained, tried and saved."""
+
+    @property
+    def detector(self) -> SaliencyDetector:
+        """Finds the saliency of photos that have no mask."""
+        ...
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Give the recipe of every preset."""
+        ...
+
+    def make(self, settings: TrainSettings) -> Model:
+        """Build an untrained model of the settings' preset."""
+        ...
+
+    def adapt(self, model: Model, settings: TrainSettings) -> None:
+        """Do to a model that will be trained what the settings ask of its modules."""
+        ...
+
+    def start(self, model: Model, photos: Source, *, seed: int) -> None:
+        """Set a model's weights from photos in closed form."""
+        ...
+
+    def objective(
+        self, model: Model, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
+    ) -> nn.Module:
+        """Wrap a model into its loss: (samples, *, seed, part, rate_scale) -> LossTerms."""
+        ...
+
+    def finish(self, model: Model) -> None:
+        """Make a trained model ready to transmit."""
+        ...
+
+    def transmit(
+        self, model: Model, image: Tensor, snr_db: float, *, saliency: Tensor, generator: Generator
+    ) -> tuple[Tensor, float]:
+        """Send one image (1, 3, H, W) over AWGN: what arrives, and the CBR that it took.
+
+        Args:
+            model: finished.
+            image: in [0, 1].
+            snr_db: of the channel.
+            saliency: (1, 1, H, W) in [0, 1].
+            generator: of the channel's noise, on the CPU.
+        """
+        ...
+
+    def save(self, model: Model, folder: Path) -> None:
+        """Write a finished model into a folder, as `replacing` does."""
+        ...

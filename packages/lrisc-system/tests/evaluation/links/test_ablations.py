@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from jscc_ratetoken import SNRIdentity
+from lrisc_system.config import TINY
+from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.evaluation.links.ablations import (
+    with_one_rate,
+    without_diffusion,
+    without_snr_module,
+)
+from lrisc_system.evaluation.links.link import UnavailableError
+from lrisc_system.evaluation.links.registry import LINKS, make_links
+from lrisc_system.packets.rate_map import decode_rates
+from lrisc_system.system import LRISC
+
+IMAGE = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+EVERYTHING = torch.ones(1, 1, 48, 64)
+
+
+def rates(system):
+    packet = system.send(IMAGE, 10.0, cbr=0.02, saliency=EVERYTHING)
+    return decode_rates(packet.rate_stream, size=(3, 4), levels=len(TINY.codec.levels))
+
+
+def test_one_rate_for_all_tokens(system):
+    assert len(rates(system).unique()) > 1
+    assert len(rates(with_one_rate(system)).unique()) == 1
+
+
+def test_one_rate_keeps_the_weights(system):
+    assert with_one_rate(system).fingerprint() == system.fingerprint()
+
+
+def test_no_feature_depends_on_the_snr(system):
+    changed = without_snr_module(system)
+    adapters = (changed.jscc_encoder.snr_adapter, changed.jscc_decoder.snr_adapter)
+    assert all(isinstance(adapter, SNRIdentity) for adapter in adapters)
+    assert not isinstance(system.jscc_encoder.snr_adapter, SNRIdentity)
+
+
+def test_without_diffusion_the_image_is_that_of_g_s(system):
+    changed = without_diffusion(system)
+    y_hat = torch.randn(1, 32, 3, 4, generator=torch.Generator().manual_seed(0))
+    image = changed.decoder.decode(y_hat, image_size=(48, 64))
+    assert torch.equal(image, system.decoder.base(y_hat).clamp(0, 1))
+
+
+def test_a_decoder_without_g_s_has_no_such_ablation():
+    system = LRISC(TINY, decoder=SynthesisDecoder(torch.nn.Identity()))
+    with pytest.raises(UnavailableError, match="no synthesis transform"):
+        without_diffusion(system)
+
+
+@pytest.mark.parametrize("name", [name for name, kind in LINKS.items() if kind.ablation])
+def test_every_ablation_transmits_another_image(settings, change, name):
+    chosen = change(settings, links=("lrisc", name))
+    images = [
+        link.transmit(
+            IMAGE,
+            10.0,
+            cbr=0.02,
+            saliency=0.0 * EVERYTHING,
+            generator=torch.Generator().manual_seed(0),
+        ).image
+        for link in make_links(chosen, device=torch.device("cpu"), say=print).values()
+    ]
+    if name == "no-snr-module":  # it starts as the identity, and these weights are untrained
+        assert torch.equal(*images)
+    else:
+        assert not torch.equal(*images)

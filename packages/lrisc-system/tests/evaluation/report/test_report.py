@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from lrisc_system.commands.fading import Fading
+from lrisc_system.evaluation import Point
+from lrisc_system.evaluation.report.report import (
+    describe,
+    save_figure,
+    select,
+    tables_text,
+    write_report,
+)
+from lrisc_system.evaluation.rows import Refusal, RowFile, Task
+from lrisc_system.evaluation.summary import Summary
+
+
+def test_the_title_says_what_was_measured(settings, photos):
+    name = photos.resolve().name
+    assert describe(settings, 2) == f"{name}, 2 images, whole images, AWGN, 2 channel seeds"
+    cut = replace(settings, crop=256, seeds=1, fading=Fading.fast)
+    assert describe(cut, 24) == (
+        f"{name}, 24 images, centre crops 256 x 256, Rayleigh fading by symbol, one channel seed"
+    )
+
+
+def test_a_sweep_is_in_the_order_of_its_points():
+    low, high = Point(10.0, 0.02), Point(10.0, 0.1)
+    summaries = [Summary("lrisc", point, 1, 1, {}) for point in (high, low)]
+    assert [s.point for s in select(summaries, [low, high])] == [low, high]
+    assert select(summaries, [low]) == [summaries[1]]
+
+
+def test_what_was_left_out_is_said_once(settings):
+    point = settings.points()[0]
+    refusals = [
+        Refusal(Task("deepjscc", image, point, seed), "the nearest has 0.0209")
+        for image in ("apple", "pear")
+        for seed in (0, 1)
+    ]
+    text = tables_text([], settings, title="Two images", refusals=refusals)
+    assert text.startswith("## Two images\n")
+    assert text.count("DeepJSCC is left out at CBR 1/24: the nearest has 0.0209") == 1
+
+
+def test_a_figure_is_saved_twice(tmp_path, settings):
+    from matplotlib.figure import Figure
+
+    save_figure(Figure(), tmp_path / "empty")
+    assert (tmp_path / "empty.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (tmp_path / "empty.svg").read_text()
+
+
+def test_links_that_serve_nothing_are_refused(settings):
+    file = RowFile(settings.out, rank=0)
+    file.append(Refusal(Task("lrisc", "apple", settings.points()[0], 0), "too narrow"))
+    file.close()
+    with pytest.raises(ValueError, match="none does: too narrow"):
+        write_report(settings, ["apple", "pear"], ["apple"], console=Console(quiet=True))

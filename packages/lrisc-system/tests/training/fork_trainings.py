@@ -1,0 +1,128 @@
+"""Train in forked processes that can be killed at a chosen point; a helper of the tests.
+
+It imports PyTorch once, then reads one order per line (JSON) and answers with the exit codes of
+the processes that carried it out. A process killed by signal 9 answers -9.
+
+    {"settings": {...}, "processes": 2, "kill": {"place": "stage1-step0000001", "writing": false}}
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
+from accelerate.utils import DistributedType
+
+from lrisc_system.training import setup, state, trainer
+from lrisc_system.training.settings import TrainSettings
+
+
+def main() -> None:
+    gc.collect()
+    gc.freeze()  # collections in the forked processes stay short
+    for line in sys.stdin:
+        print(json.dumps(carry_out(json.loads(line))), flush=True)
+
+
+def carry_out(order: dict) -> list[int]:
+    world = order["processes"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(world):
+        child = os.fork()
+        if child == 0:
+            take_part(order, rank=rank, world=world, port=port)
+        children.append(child)
+    codes = {}
+    while len(codes) < world:
+        child, status = os.waitpid(-1, 0)
+        codes[child] = os.waitstatus_to_exitcode(status)
+        if codes[child] != 0:  # a launcher ends the others too
+            for other in set(children) - set(codes):
+                os.kill(other, signal.SIGKILL)
+    return [codes[child] for child in children]
+
+
+def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
+    output = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ["ACCELERATE_USE_CPU"] = "true"
+    if world > 1:
+        os.environ |= {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(world),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+        }
+    if "kill" in order and rank == 0:  # the one that writes checkpoints
+        die_at(**order["kill"])
+    if "file_size_limit" in order:
+        limit = order["file_size_limit"]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if order.get("fsdp"):
+        shard()
+    paths = {"data", "output", "masks"}
+    settings = TrainSettings(
+        **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
+    )
+    trainer.tyro.cli = lambda *_, **__: settings
+    try:
+        trainer.main()
+    except SystemExit as stop:
+        os._exit(stop.code)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def shard() -> None:
+    """Let Accelerate shard by FSDP2 on CPUs, which it offers on GPUs only."""
+
+    def start(**options):
+        accelerator = Accelerator(**options)
+        plugin = FullyShardedDataParallelPlugin(
+            fsdp_version=2,
+            auto_wrap_policy="transformer_based_wrap",
+            transformer_cls_names_to_wrap=["Unit"],
+            cpu_ram_efficient_loading=False,
+        )
+        if accelerator.mixed_precision != "no":
+            plugin.set_mixed_precision(accelerator.mixed_precision)
+        accelerator.state._shared_state["fsdp_plugin"] = plugin
+        accelerator.state._shared_state["distributed_type"] = DistributedType.FSDP
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
+        return accelerator
+
+    setup.Accelerator = start
+
+
+def die_at(place: str, writing: bool) -> None:
+    """Die before the step after a place, or in the middle of writing its checkpoint."""
+    step, write = trainer.Trainer._step, state.write_tensors
+
+    def step_or_die(trainer, objective, optimizer, batches, index, step_number):
+        if not writing and str(state.Place(index, step_number)) == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(trainer, objective, optimizer, batches, index, step_number)
+
+    def write_or_die(tensors, path):
+        write(tensors, path)
+        if writing and place in str(path) and path.name.startswith("average"):
+            path.write_bytes(path.read_bytes()[:100])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer.Trainer._step, state.write_tensors = step_or_die, write_or_die
+
+
+if __name__ == "__main__":
+    main()
