@@ -23,7 +23,7 @@ def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> 
     Args:
         perceptual: two batches of images (B, 3, H, W) in [0, 1] -> (B,).
         largest: magnification, at least 1; 1 shows the images as they are.
-        generator: of magnification and places, on the images' device.
+        generator: of magnification and places, on the CPU: they decide shapes.
 
     Returns:
         A distance of the same kind.
@@ -36,6 +36,8 @@ def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> 
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:
         times = _draw(largest, generator) + 1
+        if times == 1:
+            return perceptual(x, x_hat)
         parts = [_cut(pair, times, generator) for pair in torch.stack([x, x_hat], dim=1)]
         x, x_hat = torch.stack(parts, dim=1)  # B times (2, 3, H/m, W/m) -> (2, B, 3, H/m, W/m)
         return perceptual(_enlarge(x, times), _enlarge(x_hat, times))
@@ -45,7 +47,7 @@ def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> 
 
 def _draw(count: int, generator: Generator) -> int:
     """Draw from 0 .. count - 1."""
-    return int(torch.randint(count, (), generator=generator, device=generator.device))
+    return int(torch.randint(count, (), generator=generator))
 
 
 def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
@@ -58,4 +60,4 @@ def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
 
 
 def _enlarge(x: Tensor, times: int) -> Tensor:
-    return x if times == 1 else interpolate(x, scale_factor=float(times), mode="bilinear")
+    return interpolate(x, scale_factor=float(times), mode="bilinear")

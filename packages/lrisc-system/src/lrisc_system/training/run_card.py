@@ -167,7 +167,9 @@ def plot_curves(card: RunCard, path: Path) -> None:
     first, total = {}, 0
     for stage in card.recipe.stages:
         first[stage.name] = total
-        total += stage.steps
+        total += max(
+            (cast(int, x["step"]) for x in card.curves if x["stage"] == stage.name), default=0
+        )
     panels: dict[str, list[tuple[float, float]]] = {
         "loss": [],
         "expected CBR": [],
@@ -186,7 +188,7 @@ def plot_curves(card: RunCard, path: Path) -> None:
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.95, hspace=0.35)
     for axes, (title, points) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
         axes.plot(*zip(*points, strict=True) if points else ([], []), ".-")
-        axes.set(title=title, xlabel="step", xlim=(0, total))
+        axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
         for start in first.values():
             axes.axvline(start, color="0.85", zorder=0)
     figure.savefig(path, dpi=100)
