@@ -7,7 +7,7 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
@@ -133,11 +133,19 @@ def versions() -> dict[str, str]:
     """Name the versions that figures may depend on."""
     return {
         "python": platform.python_version(),
-        "lrisc-system": version("lrisc-system"),
+        "lrisc-system": _own_version(),
         "torch": torch.__version__,
         "compressai": compressai.__version__,
         "accelerate": accelerate.__version__,
     }
+
+
+def _own_version() -> str:
+    """Name the installed version; from a source tree on the path, say that there is none."""
+    try:
+        return version("lrisc-system")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def write_card(card: RunCard, folder: Path) -> None:
