@@ -80,7 +80,7 @@ def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: lis
     run = data / name
     command = [sys.executable, "-m", "lrisc_system.train", *job.train, *options]
     command += ["--data", str(data / "photos"), "--masks", str(data / "masks")]
-    command += ["--output", str(run), "--save-every", "400", "--keep", "1"]
+    command += ["--output", str(run), "--save-every", "2500", "--keep", "1"]
     command += ["--validate-every", "2000"]
     if job.goes_on:
         command += ["--start-from", str(kit / "model")]
@@ -94,7 +94,10 @@ def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: lis
             if process.poll() is None:
                 export(run, out, name=name)
     export(run, out, name=name)
-    print((out / f"{name}.log").read_text()[-3000:])
+    print((out / f"{name}.log").read_text()[-2500:])
+    curves = run / "curves.jsonl"
+    lines = curves.read_text().splitlines() if curves.is_file() else []
+    print("\n".join([*lines[:2], *lines[-4:]]))
     return process.returncode
 
 

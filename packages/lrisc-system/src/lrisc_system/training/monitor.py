@@ -155,6 +155,7 @@ class Monitor:
         if done % self.record_every == 0 or last:
             values |= {
                 "learning_rate": rate,
+                "seconds": self.seconds(),
                 "images_per_second": per_second,
                 "waiting": share,
             }
