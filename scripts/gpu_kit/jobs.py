@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-COMMON = ("--mixed-precision", "bf16", "--compile", "--cache", "device", "--workers", "0")
+COMMON = ("--mixed-precision", "bf16", "--cache", "device", "--workers", "0")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: lis
     command = [sys.executable, "-m", "lrisc_system.train", *job.train, *options]
     command += ["--data", str(data / "photos"), "--masks", str(data / "masks")]
     command += ["--output", str(run), "--save-every", "2500", "--keep", "1"]
-    command += ["--validate-every", "2000"]
+    command += ["--validate-every", "3000"]
     if job.goes_on:
         command += ["--start-from", str(kit / "model")]
     print("running", " ".join(command), flush=True)

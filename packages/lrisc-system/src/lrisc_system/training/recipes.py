@@ -239,7 +239,7 @@ TINY_STAGES = tuple(
 RECIPES = {
     "paper": Recipe(PAPER_STAGES),
     "base": Recipe(
-        BASE_STAGES, lambda_rate=0.15, lambda_perceptual=0.02, magnification=2, lambda_grid=300.0
+        BASE_STAGES, lambda_rate=0.15, lambda_perceptual=0.02, magnification=2, lambda_grid=200.0
     ),
     "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02, magnification=2),
     "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02, magnification=2),
