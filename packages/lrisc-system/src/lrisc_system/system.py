@@ -6,12 +6,13 @@ image -> M (1)-(2) -> W (3) -> g_a -> y_w (4) -> hyperprior (5) -> rates (6) -> 
 
 from __future__ import annotations
 
+import copy
 import math
 import zlib
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import AnalysisTransform, Hyperprior, HyperpriorOutput, SynthesisTransform
@@ -27,14 +28,14 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.config import LRISCConfig
+from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data.images import pad_to_stride
 from lrisc_system.decoders import ImageDecoder
 from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
-from lrisc_system.storage.pretrained import HubModel
+from lrisc_system.storage.pretrained import PretrainedModel
 from roi_saliency import (
     BarrierDetector,
     SaliencyDetector,
@@ -67,7 +68,7 @@ class Transmission:
     rate: Tensor  # expected CBR, (B,), with gradients
 
 
-class LRISC(nn.Module, HubModel):
+class LRISC(PretrainedModel):
     """Transmit images with ROI, rate and SNR awareness, and redraw them by diffusion.
 
     Args:
@@ -321,3 +322,53 @@ class LRISC(nn.Module, HubModel):
     def _require_eval(self) -> None:
         if self.training:
             raise RuntimeError("expected a model in evaluation mode: call .eval() first")
+
+    def config_json(self) -> str:
+        """Write the config as JSON text."""
+        return self.config.to_json()
+
+    @classmethod
+    def from_config_json(  # type: ignore[override]
+        cls,
+        text: str,
+        *,
+        expected_preset: str | None = None,
+        detector: SaliencyDetector | None = None,
+        decoder: ImageDecoder | None = None,
+    ) -> LRISC:
+        """Build a model, its weights untrained.
+
+        Args:
+            text: what `config_json` wrote.
+            expected_preset: refuse the config of any other preset.
+            detector: as for the constructor.
+            decoder: as for the constructor.
+
+        Raises:
+            ValueError: if the text is not a config of LRISC, or of another preset.
+        """
+        try:
+            config = LRISCConfig.from_json(text)
+        except ValueError as error:
+            raise ValueError(f"not a config of LRISC: {error}") from error
+        if expected_preset is not None and config != preset(expected_preset):
+            raise ValueError(f"not a checkpoint of the preset {expected_preset!r}")
+        return cls(config, detector=detector, decoder=decoder)
+
+    def stored_tensors(self, *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """List the tensors to store, with coding tables made anew and parameters in `dtype`.
+
+        The prior of z keeps its precision, for its coding tables are made from it.
+        """
+        hyperprior = copy.deepcopy(self.hyperprior)
+        hyperprior.update()
+        renewed = {f"hyperprior.{name}": part for name, part in hyperprior.state_dict().items()}
+        rounded = {
+            name
+            for name, _ in self.named_parameters()
+            if not name.startswith("hyperprior.bottleneck.")
+        }
+        return {
+            name: tensor.to(dtype) if name in rounded else tensor
+            for name, tensor in (self.state_dict() | renewed).items()
+        }

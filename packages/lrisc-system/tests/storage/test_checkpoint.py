@@ -2,17 +2,11 @@ import pickle
 
 import pytest
 import torch
-from torch import nn
 
 from lrisc_system.config import TINY
-from lrisc_system.storage.checkpoint import (
-    WEIGHTS_NAME,
-    CheckpointError,
-    load_model,
-    load_weights,
-    replacing,
-    save_model,
-)
+from lrisc_system.storage.checkpoint import load_model, save_model
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 
 
@@ -101,75 +95,11 @@ def test_missing_keys(saved):
         load_model(saved)
 
 
-def test_a_failed_write_leaves_the_old_folder(tmp_path):
-    target = tmp_path / "folder"
-    with replacing(target) as fresh:
-        (fresh / "a").write_text("old")
-
-    def fail() -> None:
-        with replacing(target) as fresh:
-            (fresh / "a").write_text("new")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fail()
-    assert (target / "a").read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_model_goes_through_the_hubs_methods(system, tmp_path):
-    system.save_pretrained(tmp_path / "model")
-    loaded = LRISC.from_pretrained(tmp_path / "model", expected_preset="tiny")
-    assert isinstance(loaded, LRISC)
-    assert not loaded.training
-    for name, parameter in system.named_parameters():
-        if not name.endswith("quantiles"):  # saving sets them from the prior of z
-            assert torch.equal(loaded.get_parameter(name), parameter), name
-    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
-        "README.md",
-        "config.json",
-        "model.safetensors",
-    ]
-
-
-def test_from_pretrained_refuses_what_load_model_refuses(saved):
-    with pytest.raises(CheckpointError, match="not a checkpoint of the preset 'small'"):
-        LRISC.from_pretrained(saved, expected_preset="small")
-    (saved / WEIGHTS_NAME).write_bytes(pickle.dumps({"weight": 1}))
-    with pytest.raises(CheckpointError, match="damaged or no safetensors"):
-        LRISC.from_pretrained(saved)
-
-
-def test_a_repository_that_cannot_be_reached(tmp_path):
-    with pytest.raises(CheckpointError, match="got nobody/nothing"):
-        LRISC.from_pretrained("nobody/nothing", cache_dir=tmp_path, local_files_only=True)
-
-
-def test_a_repository_is_asked_for_its_two_files(saved, monkeypatch):
-    asked = {}
-
-    def download(repository, **options):
-        asked.update(options, repository=repository)
-        return str(saved)
-
-    monkeypatch.setattr("lrisc_system.storage.pretrained.snapshot_download", download)
-    LRISC.from_pretrained("somebody/lrisc-tiny", revision="v1")
-    assert asked["repository"] == "somebody/lrisc-tiny"
-    assert asked["revision"] == "v1"
-    assert asked["allow_patterns"] == ["config.json", "model.safetensors"]
-
-
-def test_a_part_may_be_of_another_model(system, saved):
-    """What of it has the same names and shapes is taken all the same."""
-    other = LRISC(TINY)
-    other.decoder.unet = nn.Conv2d(1, 1, 1)
-    own = other.decoder.unet.weight.clone()
-    with pytest.raises(CheckpointError, match="does not fit the model"):
-        load_weights(other, saved / WEIGHTS_NAME)
-    load_weights(other, saved / WEIGHTS_NAME, fresh=("decoder",))
-    assert torch.equal(other.decoder.unet.weight, own)
-    for part, theirs in ((other.decoder.base, system.decoder.base), (other.g_a, system.g_a)):
-        for name, tensor in part.state_dict().items():
-            assert torch.equal(tensor, theirs.state_dict()[name]), name
-    with pytest.raises(CheckpointError, match="does not fit the model"):
-        load_weights(other, saved / WEIGHTS_NAME, fresh=("g_a",))
+def test_other_files_of_the_folder_stay(system, saved):
+    (saved / "notes.md").write_text("mine")
+    (saved / "run").mkdir()
+    (saved / WEIGHTS_NAME).write_bytes(b"old")
+    save_model(system, saved)
+    assert (saved / "notes.md").read_text() == "mine"
+    assert (saved / "run").is_dir()
+    assert load_model(saved).config == system.config

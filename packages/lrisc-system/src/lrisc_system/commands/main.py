@@ -33,8 +33,9 @@ from lrisc_system.radio.sigmf import (
     recover_packet,
     write_sigmf,
 )
-from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
+from lrisc_system.storage.checkpoint import SHIPPED, load_model, save_model
 from lrisc_system.storage.model_soup import average_models
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 from lrisc_system.training.failures import TrainingError
 from lrisc_system.training.memory import print_plan

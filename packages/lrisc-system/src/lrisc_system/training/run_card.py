@@ -16,8 +16,8 @@ import compressai
 import torch
 
 from lrisc_system.data.photos import Fingerprint
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.training.recipes import Recipe
 from lrisc_system.training.state import Ledger, Place
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
-from lrisc_system.storage.checkpoint import (
+from lrisc_system.storage.files import replacing
+from lrisc_system.storage.tensors import (
     CheckpointError,
     load_weights,
     read_tensors,
-    replacing,
     write_tensors,
 )
 

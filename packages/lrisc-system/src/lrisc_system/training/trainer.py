@@ -21,7 +21,8 @@ from lrisc_system.commands.models import describe_families, find_family
 from lrisc_system.data.photos import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME, load_weights
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import load_weights
 from lrisc_system.training.failures import Batch, ending_in_one_line, stop_if_broken
 from lrisc_system.training.launching import start_missing_processes
 from lrisc_system.training.monitor import Monitor, read_curves

@@ -12,8 +12,8 @@ from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.evaluation.links.registry import LINKS, LinkKind, make_links
 from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC
 from lrisc_system.metrics.quality import psnr
-from lrisc_system.storage.checkpoint import CheckpointError
 from lrisc_system.storage.files import hash_file
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.training.validation import centre_crop
 
 CPU = torch.device("cpu")

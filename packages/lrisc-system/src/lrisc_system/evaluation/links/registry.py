@@ -29,8 +29,9 @@ from lrisc_system.evaluation.links.link import Link, UnavailableError
 from lrisc_system.evaluation.links.lrisc import LRISCLink
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
+from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.storage.files import hash_file
+from lrisc_system.storage.pretrained import CONFIG_NAME, WEIGHTS_NAME
 from lrisc_system.system import LRISC
 
 Factory = Callable[[EvaluateSettings, torch.device], Link]
