@@ -2,13 +2,14 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.ddim import ddim_sample
-from cond_diffusion.hub import find, load_weights, read_config, save
+from cond_diffusion.hub import load, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiles import Span, tile_spans
@@ -264,15 +265,13 @@ class DiffusionDecoder(nn.Module):
             ImportError: without the extra [hub].
             ValueError: if files are missing, damaged, or of another module or base.
         """
-        folder = find(folder_or_id, revision=revision)
-        values = read_config(folder)
-        try:
-            config = DiffusionConfig(**{**values, "unet": UNetConfig(**values["unet"])})
-        except (TypeError, KeyError) as error:
-            raise ValueError(f"{folder} holds the config of another module: {error}") from error
-        decoder = cls(config, base=base)
-        load_weights(decoder, folder)
-        return decoder
+
+        def build(values: dict[str, Any]) -> DiffusionDecoder:
+            settings = {"unet": {}, **values}
+            unet = UNetConfig(**settings["unet"])
+            return cls(DiffusionConfig(**{**settings, "unet": unet}), base=base)
+
+        return load(build, folder_or_id, revision=revision)
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
         """The base's first guess (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""
