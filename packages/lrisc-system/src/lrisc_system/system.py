@@ -28,8 +28,8 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.config import LRISCConfig, preset
-from lrisc_system.data.images import pad_to_stride
+from lrisc_system.config import STRIDE, LRISCConfig, preset
+from lrisc_system.data.padding import pad_to_stride
 from lrisc_system.decoders import ImageDecoder
 from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packets.packet import Packet, PacketError
@@ -45,8 +45,6 @@ from roi_saliency import (
     weight_latent,
 )
 from snr_modulation import SNRAdapter
-
-STRIDE = 16
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import torch
 
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import SynthesisTransform, fit_patch_pca, start_from_pca
+from lrisc_system.config import STRIDE
 from lrisc_system.data.photos import Source
-from lrisc_system.system import LRISC, STRIDE
+from lrisc_system.system import LRISC
 
 LATENT_STEP = 0.14
 """Size of one latent unit in image units: the width of the rounding of Eq. (5)."""

@@ -30,7 +30,7 @@ from jscc_ratetoken import (
     to_real,
 )
 from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
-from lrisc_system.data.images import crop_to_size, pad_to_stride
+from lrisc_system.data.padding import crop_to_size, pad_to_stride
 from lrisc_system.storage.pretrained import read_model, write_model
 
 KERNEL = 5

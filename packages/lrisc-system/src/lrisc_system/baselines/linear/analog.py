@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-PATCH = 16  # pixels a side of what one token stands for
+from lrisc_system.config import STRIDE
+
+PATCH = STRIDE  # pixels a side of what one token stands for
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from jscc_ratetoken import (
     to_real,
 )
 from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
-from lrisc_system.data.images import crop_to_size, pad_to_stride
+from lrisc_system.data.padding import crop_to_size, pad_to_stride
 
 MIN_VARIANCE = 1e-8  # far below the variance of rounding to 8 bits, 1.3e-6
 
