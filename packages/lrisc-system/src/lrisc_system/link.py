@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import AWGN, Channel
+from lrisc_system.capacity import awgn_capacities
 from lrisc_system.packets.packet import Packet
 
 SNR_RANGE_DB = (-20.0, 40.0)
@@ -21,8 +22,7 @@ def expected_cbr(prior: HyperpriorOutput, *, eta: Tensor, snr_db: Tensor, pixels
     log2(1 + SNR): LRISC Eq. (6). `pixels` is H * W. Returns (B,).
     """
     symbols = eta * prior.token_bits.sum(dim=(1, 2)) / 2
-    capacity = torch.log2(1 + 10 ** (snr_db / 10))
-    return (symbols + prior.side_bits / capacity) / (3 * pixels)
+    return (symbols + prior.side_bits / awgn_capacities(snr_db)) / (3 * pixels)
 
 
 def cross_channel(

@@ -6,7 +6,7 @@ from lrisc_system.baselines.hevc_ldpc.hevc import HEVCImage
 from lrisc_system.baselines.hevc_ldpc.link import Reception, SeparationLink, ideal_link
 from lrisc_system.baselines.linear.analog import AnalogSignal
 from lrisc_system.baselines.linear.link import LinearLink, fit_linear_link
-from lrisc_system.radio.capacity import awgn_capacity, rayleigh_capacity
+from lrisc_system.capacity import awgn_capacity, rayleigh_capacity
 from lrisc_system.radio.mcs import SCHEMES, Scheme
 
 __all__ = [

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrisc_system.capacity import uses_at_capacity
 from lrisc_system.storage.files import write_atomically
 
 MAGIC = b"LR"
@@ -93,10 +94,7 @@ class Packet:
 
         The side information travels at the capacity of the same channel.
         """
-        if not math.isfinite(snr_db) or not -100.0 <= snr_db <= 100.0:
-            raise ValueError(f"expected snr_db in -100..100, got {snr_db}")
-        capacity = math.log1p(10.0 ** (snr_db / 10.0)) / math.log(2.0)  # bits per complex use
-        return self.symbols.numel() + math.ceil(self.side_bits / capacity)
+        return self.symbols.numel() + uses_at_capacity(self.side_bits, snr_db=snr_db)
 
     def cbr(self, snr_db: float) -> float:
         """Channel bandwidth ratio: complex channel uses over `3 * H * W`."""

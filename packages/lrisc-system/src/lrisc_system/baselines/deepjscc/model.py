@@ -24,6 +24,7 @@ from jscc_ratetoken import (
     AWGN,
     Channel,
     dequantize_gain,
+    lmmse_weight,
     normalize_power,
     quantize_gain,
     to_complex,
@@ -114,9 +115,8 @@ class DeepJSCC(nn.Module):
         Returns:
             (B, 3, 16 h, 16 w), not clipped.
         """
-        noise = 10 ** (-snr_db / 10) / (2 * gain.square())  # of a real number, (B,)
         variance = (2 * self.log_deviation).exp()
-        weight = variance / (variance + noise[:, None, None])  # (B, 1, k)
+        weight = lmmse_weight(variance, snr_db=snr_db, gain=gain)  # (B, 1, k)
         amplitudes = weight * received / gain[:, None, None]
         height, width = grid
         image: Tensor = self.decoder(

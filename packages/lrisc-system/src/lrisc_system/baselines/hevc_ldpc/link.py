@@ -24,7 +24,7 @@ from lrisc_system.baselines.hevc_ldpc.hevc import (
     conceal_hevc,
     decode_hevc,
 )
-from lrisc_system.radio.capacity import awgn_capacity
+from lrisc_system.capacity import awgn_capacity
 from lrisc_system.radio.code_blocks import BlockPlan
 from lrisc_system.radio.mcs import SCHEMES, Scheme
 

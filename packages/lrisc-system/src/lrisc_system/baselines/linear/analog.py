@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from lrisc_system.capacity import uses_at_capacity
 from lrisc_system.config import STRIDE
 
 PATCH = STRIDE  # pixels a side of what one token stands for
@@ -28,6 +29,5 @@ def analog_cbr(image_size: tuple[int, int], *, reals_per_token: int, snr_db: flo
     """
     height, width = image_size
     tokens = math.ceil(height / PATCH) * math.ceil(width / PATCH)
-    capacity = math.log2(1 + 10 ** (snr_db / 10))
-    uses = tokens * reals_per_token // 2 + math.ceil(8 / capacity)
+    uses = tokens * reals_per_token // 2 + uses_at_capacity(8, snr_db=snr_db)
     return uses / (3 * height * width)
