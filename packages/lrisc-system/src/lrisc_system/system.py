@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import AnalysisTransform, Hyperprior, HyperpriorOutput, SynthesisTransform
@@ -35,7 +35,7 @@ from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
-from lrisc_system.storage.pretrained import PretrainedModel
+from lrisc_system.storage.pretrained import HubModel
 from roi_saliency import (
     BarrierDetector,
     SaliencyDetector,
@@ -66,7 +66,7 @@ class Transmission:
     rate: Tensor  # expected CBR, (B,), with gradients
 
 
-class LRISC(PretrainedModel):
+class LRISC(nn.Module, HubModel):
     """Transmit images with ROI, rate and SNR awareness, and redraw them by diffusion.
 
     Args:

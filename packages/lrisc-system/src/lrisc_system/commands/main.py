@@ -25,14 +25,8 @@ from lrisc_system.evaluation import EvaluateSettings, evaluate
 from lrisc_system.link import cross_channel
 from lrisc_system.metrics.quality import evaluate_pair
 from lrisc_system.packets.packet import Packet, read_packet, write_packet
-from lrisc_system.radio.sigmf import (
-    SIGMF_SUFFIXES,
-    Recording,
-    read_sigmf,
-    record_packet,
-    recover_packet,
-    write_sigmf,
-)
+from lrisc_system.radio.recording import Recording, record_packet, recover_packet
+from lrisc_system.radio.sigmf import SIGMF_SUFFIXES, read_sigmf, write_sigmf
 from lrisc_system.storage.checkpoint import SHIPPED, load_model, save_model
 from lrisc_system.storage.model_soup import average_models
 from lrisc_system.storage.tensors import CheckpointError

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from lrisc_system.capacity import uses_at_capacity
+from lrisc_system.packets.byte_reader import ByteReader, encode_varint
 from lrisc_system.storage.files import write_atomically
 
 MAGIC = b"LR"
@@ -115,9 +116,19 @@ class Packet:
         Raises:
             PacketError: the bytes are no packet, damaged, cut short or longer than they should be.
         """
-        reader = _Reader(data)
-        if reader.take(len(MAGIC)) != MAGIC:
+        if not data.startswith(MAGIC):
             raise PacketError("not an LRISC packet")
+        try:
+            return cls._parse(data)
+        except PacketError:
+            raise
+        except ValueError as error:
+            raise PacketError(f"damaged packet: {error}") from error
+
+    @classmethod
+    def _parse(cls, data: bytes) -> "Packet":
+        reader = ByteReader(data)
+        reader.take(len(MAGIC))
         version = reader.take(1)[0]
         if version != VERSION:
             raise PacketError(f"expected packet version {VERSION}, got {version}")
@@ -128,12 +139,9 @@ class Packet:
         z_stream = reader.take(reader.varint())
         checksum = zlib.crc32(data[: reader.position])
         if reader.take(4) != struct.pack("<I", checksum):
-            raise PacketError("damaged packet: the checksum of the side information is wrong")
+            raise ValueError("the checksum of the side information is wrong")
         symbols, snr_db = _read_symbols(data[reader.position :])
-        try:
-            return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
-        except ValueError as error:
-            raise PacketError(f"damaged packet: {error}") from error
+        return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
 
     def _side_bytes(self) -> bytes:
         """The side part, its checksum last."""
@@ -144,11 +152,11 @@ class Packet:
                 bytes([VERSION]),
                 self.fingerprint,
                 bytes([self.gain_code]),
-                _varint(height),
-                _varint(width),
-                _varint(len(self.rate_stream)),
+                encode_varint(height),
+                encode_varint(width),
+                encode_varint(len(self.rate_stream)),
                 self.rate_stream,
-                _varint(len(self.z_stream)),
+                encode_varint(len(self.z_stream)),
                 self.z_stream,
             ]
         )
@@ -193,47 +201,10 @@ def _read_symbols(data: bytes) -> tuple[Tensor, float | None]:
     """Split symbols and trailer, and check both."""
     payload_bytes = len(data) - _TRAILER.size
     if payload_bytes < 0 or payload_bytes % _SYMBOL_BYTES:
-        raise PacketError("damaged packet: cut short or too long")
+        raise ValueError("cut short or too long")
     payload = data[:payload_bytes]
     snr_db, checksum = _TRAILER.unpack(data[payload_bytes:])
     if zlib.crc32(data[payload_bytes:-4], zlib.crc32(payload)) != checksum:
-        raise PacketError("damaged packet: the checksum of the symbols is wrong")
+        raise ValueError("the checksum of the symbols is wrong")
     symbols = torch.from_numpy(np.frombuffer(payload, dtype="<c8").astype(np.complex64))
     return symbols, None if math.isnan(snr_db) else snr_db
-
-
-def _varint(value: int) -> bytes:
-    """Base 128, lowest digit first, the top bit set on all but the last byte."""
-    digits = bytearray()
-    while value >= 128:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
-
-
-class _Reader:
-    """Takes bytes off the front, and complains when there are too few."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.position = 0
-
-    def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
-        if count > len(self.data) - self.position:
-            raise PacketError(
-                "damaged packet: cut short" if self.data[:2] == MAGIC else "not an LRISC packet"
-            )
-        self.position += count
-        return self.data[self.position - count : self.position]
-
-    def varint(self) -> int:
-        """A number of up to four base-128 digits."""
-        value = 0
-        for shift in range(0, 28, 7):
-            digit = self.take(1)[0]
-            value |= (digit & 127) << shift
-            if digit < 128:
-                return value
-        raise PacketError("damaged packet: a length in the header is wrong")

@@ -15,7 +15,7 @@ from roi_saliency import SaliencyDetector
 SHIPPED = Path(__file__).parents[1] / "weights" / "small"
 
 
-def save_model(system: LRISC, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
+def save_model(system: LRISC, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
     """Write a model that `load_model` reads: weights and config; other files of the folder stay.
 
     Args:
@@ -24,11 +24,12 @@ def save_model(system: LRISC, folder: Path, *, dtype: torch.dtype = torch.float3
         dtype: to round and store parameters in; float16 halves the file. The prior of z keeps its
             precision, for its coding tables are made from it.
     """
-    write_model(folder, config=system.config_json(), tensors=system.stored_tensors(dtype=dtype))
+    tensors = system.stored_tensors(dtype=dtype)
+    write_model(Path(folder), config=system.config_json(), tensors=tensors)
 
 
 def load_model(
-    folder: Path,
+    folder: str | Path,
     *,
     expected_preset: str | None = None,
     detector: SaliencyDetector | None = None,
@@ -48,4 +49,4 @@ def load_model(
     build = partial(
         LRISC.from_config_json, expected_preset=expected_preset, detector=detector, decoder=decoder
     )
-    return read_model(folder, build)
+    return read_model(Path(folder), build)

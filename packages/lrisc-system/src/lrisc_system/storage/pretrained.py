@@ -71,13 +71,11 @@ def read_model(folder: Path, build: Callable[[str], Model]) -> Model:
     return model.eval()
 
 
-class PretrainedModel(
-    nn.Module, ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag="image-to-image"
-):
-    """A module with `save_pretrained`, `from_pretrained` and `push_to_hub`.
+class HubModel(ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag="image-to-image"):
+    """Gives a module `save_pretrained`, `from_pretrained` and `push_to_hub`.
 
-    A subclass says what is stored by `config_json` and `stored_tensors`, and builds a model again
-    by `from_config_json`.
+    A subclass, which is a module too, says what is stored by `config_json` and `stored_tensors`,
+    and builds a model again by `from_config_json`.
     """
 
     def config_json(self) -> str:
@@ -166,4 +164,4 @@ class PretrainedModel(
                     "expected a folder or a repository of the Hugging Face Hub, got "
                     f"{pretrained_model_name_or_path}: {reason}"
                 ) from error
-        return read_model(folder, lambda text: cls.from_config_json(text, **parts))
+        return read_model(folder, lambda text: cls.from_config_json(text, **parts))  # type: ignore[type-var]
