@@ -48,7 +48,7 @@ class Packet:
         symbols: `(K,)` complex64, mean power at most 1 when sent.
         rate_stream: the entropy-coded rate indices of the tokens.
         z_stream: the entropy-coded hyper-latent.
-        gain_code: the image's power gain on a log scale, 0 to 255.
+        gain_code: amplitude gain of the image's symbols on a log scale, 0 to 255.
         image_size: `(H, W)` in pixels.
         fingerprint: 4 bytes that name the model that wrote the packet.
         snr_db: the receiver's estimate of the channel, absent in a packet that was not sent yet.

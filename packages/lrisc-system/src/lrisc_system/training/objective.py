@@ -16,7 +16,7 @@ from lrisc_system.losses import (
     rate_distortion,
     roi_distortion,
 )
-from lrisc_system.metrics.multiscale import magnified
+from lrisc_system.metrics.multiscale import multiscale
 from lrisc_system.system import LRISC
 from lrisc_system.training.recipes import Stage
 
@@ -51,7 +51,7 @@ class TrainingObjective(nn.Module):
         stage: says what SNR, eta and alpha are drawn.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        magnification: the largest at which `perceptual` sees the images, see `magnified`.
+        magnification: the largest at which `perceptual` sees the images, see `multiscale`.
         channel: what the symbols cross; AWGN by default.
     """
 
@@ -134,7 +134,7 @@ class TrainingObjective(nn.Module):
             )
 
     def _perceptual_distance(self, generator: Generator) -> Perceptual:
-        return magnified(self._perceptual[0], largest=self.magnification, generator=generator)
+        return multiscale(self._perceptual[0], largest=self.magnification, generator=generator)
 
 
 def clean_images(share: float, *, part: int, count: int) -> int:
