@@ -50,7 +50,9 @@ def test_a_package_says_which_versions_it_runs_with(package):
     needs_compressai = package.name in NEEDS_COMPRESSAI
     assert python.group(1) == (">=3.10,<3.13" if needs_compressai else ">=3.10")
     tables = re.findall(r"^\S+ = \[(.*?)\]$", text, re.DOTALL | re.MULTILINE)
-    required = re.findall(r'"([a-z][\w-]*)(?:\[\w+\])?([<>=!~][^";]*)?(?:;[^"]*)?"', "\n".join(tables))
+    required = re.findall(
+        r'"([a-z][\w-]*)(?:\[\w+\])?([<>=!~][^";]*)?(?:;[^"]*)?"', "\n".join(tables)
+    )
     bounds = {name: versions for name, versions in required if "<" in versions}
     assert bounds == (BOUNDED if needs_compressai else {})
 
