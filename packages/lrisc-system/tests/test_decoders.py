@@ -44,7 +44,7 @@ class Stepped(OneShot):
     """Shows how many steps it was told to take."""
 
     def decode(self, y_hat, *, image_size, generator=None, steps=None):
-        return torch.full((len(y_hat), 3, *image_size), 0 if steps is None else steps)
+        return torch.full((len(y_hat), 3, *image_size), 0.0 if steps is None else float(steps))
 
 
 def test_steps_reach_a_decoder_that_takes_them():

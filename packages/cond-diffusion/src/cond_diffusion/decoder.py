@@ -1,5 +1,6 @@
 """The receiver's decoder: from the latent to the image by conditional diffusion."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -251,12 +252,12 @@ class DiffusionDecoder(nn.Module):
 
     def recompute_gradients(self, enabled: bool) -> None:
         """Recompute the U-Net's units in the backward pass, to save memory, or keep them."""
-        for unit in self.recomputed_modules():
+        for unit in self._units():
             unit.checkpoint_gradients = enabled
 
-    def recomputed_modules(self) -> list[Unit]:
+    def recomputed_modules(self) -> list[nn.Module]:
         """List the units whose inside `recompute_gradients` computes again."""
-        return [module for module in self.unet.modules() if isinstance(module, Unit)]
+        return list(self._units())
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write weights, the base's included (safetensors), and config (JSON) into a folder.
@@ -290,6 +291,9 @@ class DiffusionDecoder(nn.Module):
         decoder = cls(config, base=base)
         load_weights(decoder, folder)
         return decoder
+
+    def _units(self) -> Iterator[Unit]:
+        return (module for module in self.unet.modules() if isinstance(module, Unit))
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
         """The base's first guess (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""
