@@ -1,30 +1,22 @@
-"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate.
-
-`accelerate launch -q -m lrisc_system.train --help`, or `lrisc train --help` for one process.
-"""
+"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
-import tyro
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from lrisc_system.commands.models import describe_families, find_family
 from lrisc_system.data.photos import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.storage.tensors import load_weights
-from lrisc_system.training.failures import Batch, ending_in_one_line, stop_if_broken
-from lrisc_system.training.launching import start_missing_processes
+from lrisc_system.training.failures import Batch, stop_if_broken
 from lrisc_system.training.monitor import Monitor, read_curves
 from lrisc_system.training.objective import LossTerms
 from lrisc_system.training.recipes import Stage, find_preset, learning_rate, rate_scale
@@ -53,7 +45,7 @@ from lrisc_system.training.state import (
     whole,
 )
 from lrisc_system.training.trackers import Trackers
-from lrisc_system.training.trainable import Family
+from lrisc_system.training.trainable import TrainableModel
 from lrisc_system.training.validation import validate
 
 
@@ -62,16 +54,16 @@ class Trainer:
 
     Args:
         settings: what to train, on what, for how long.
-        family: the kind of model to train; what `settings.model` names by default.
+        trainable: the kind of model to train, which `settings.model` names.
 
     Raises:
         ValueError: if the settings, the data and the processes do not go together.
     """
 
-    def __init__(self, settings: TrainSettings, *, family: Family[Any] | None = None) -> None:
+    def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
         self.settings = settings
-        self.family = find_family(settings.model) if family is None else family
-        self.recipe = settings.adjust(find_preset(settings.preset, self.family.recipes()))
+        self.trainable = trainable
+        self.recipe = settings.adjust(find_preset(settings.preset, self.trainable.recipes()))
         self.accelerator = start_accelerator(settings)
         self.parts = self.accelerator.num_processes * settings.accumulate
         for stage in self.recipe.stages:
@@ -80,7 +72,7 @@ class Trainer:
                     f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
                     f"processes times accumulation, got {self.parts}"
                 )
-        self.source, held_out = open_data(settings, detector=self.family.detector)
+        self.source, held_out = open_data(settings, detector=self.trainable.detector)
         self.held_out = held_out[: settings.validation_photos]
         self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.checkpoints = settings.output / "checkpoints"
@@ -131,7 +123,7 @@ class Trainer:
         """Set the weights that training begins with: of a trained model, or in closed form."""
         trained = self.settings.start_from
         if trained is None:
-            self.family.start(self.model, self.source, seed=self.settings.seed)
+            self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
             load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
 
@@ -141,7 +133,7 @@ class Trainer:
             self.model.to(memory_format=torch.contiguous_format)
         adam = Adam(freeze_all_but(stage, self.model).values(), lr=stage.learning_rate)
         objective, optimizer = self.accelerator.prepare(
-            self.family.objective(
+            self.trainable.objective(
                 self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
             ),
             adam,
@@ -243,10 +235,10 @@ class Trainer:
         averaged = self._averaged()
         if self.accelerator.is_main_process:
             figures = validate(
-                partial(self.family.transmit, averaged),
+                self.trainable.link(averaged),
                 self.held_out,
                 self.held_out_masks,
-                detector=self.family.detector,
+                detector=self.trainable.detector,
                 perceptual=self.reported,
                 device=self.accelerator.device,
             )
@@ -262,15 +254,15 @@ class Trainer:
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
         torch.manual_seed(self.settings.seed)
-        model: nn.Module = self.family.make(self.settings)
-        self.family.adapt(model, self.settings)
+        model: nn.Module = self.trainable.make(self.settings)
+        self.trainable.adapt(model, self.settings)
         return model
 
     def _averaged(self) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""
-        averaged: nn.Module = self.family.make(self.settings)
+        averaged: nn.Module = self.trainable.make(self.settings)
         averaged.load_state_dict(whole(self.model.state_dict()) | whole(self.average))
-        self.family.finish(averaged)
+        self.trainable.finish(averaged)
         return averaged.to(self.accelerator.device)
 
     def _leave_shards(self) -> None:
@@ -287,7 +279,7 @@ class Trainer:
         """Write the finished model, and its card beside it."""
         averaged, card = self._averaged(), self._card(place)
         if self.accelerator.is_main_process:
-            self.family.save(averaged, self.settings.output / "model")
+            self.trainable.save(averaged, self.settings.output / "model")
             finish_card(card, self.settings.output, model=self.settings.output / "model")
 
     def _write_card(self, place: Place) -> None:
@@ -314,20 +306,3 @@ class Trainer:
             ledger=self._ledger(),
             curves=read_curves(settings.output),
         )
-
-
-def main() -> None:
-    """Train from the command line; a user's mistake ends in one line and exit code 2."""
-    settings = tyro.cli(
-        TrainSettings,
-        prog="lrisc_system.train",
-        description=f"{__doc__}\n{describe_families()}",
-        console_outputs=os.environ.get("LOCAL_RANK", "0") == "0",
-    )
-    start_missing_processes("lrisc_system.train")
-    with ending_in_one_line():
-        Trainer(settings).run()
-
-
-if __name__ == "__main__":
-    main()
