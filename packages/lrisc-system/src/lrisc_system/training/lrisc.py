@@ -65,6 +65,7 @@ class LRISCFamily:
             stage=stage,
             lambda_rate=recipe.lambda_rate,
             lambda_perceptual=recipe.lambda_perceptual,
+            lambda_grid=recipe.lambda_grid,
             magnification=recipe.magnification,
         )
 
