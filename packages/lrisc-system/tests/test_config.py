@@ -21,7 +21,7 @@ def test_json_round_trip(name):
 
 
 def test_unknown_preset():
-    with pytest.raises(ValueError, match=r"\['paper', 'small', 'tiny'\], got 'huge'"):
+    with pytest.raises(ValueError, match=r"\['base', 'paper', 'small', 'tiny'\], got 'huge'"):
         preset("huge")
 
 

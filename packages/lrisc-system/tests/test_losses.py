@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from lrisc_system.losses import added, background_distortion, rate_distortion, roi_distortion
+from lrisc_system.losses import (
+    added,
+    background_distortion,
+    grid_distortion,
+    rate_distortion,
+    roi_distortion,
+)
 
 X = torch.full((2, 3, 4, 4), 0.5)
 X_HAT = torch.full((2, 3, 4, 4), 0.3)
@@ -78,3 +84,14 @@ def test_gradients_reach_the_received_image():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="one shape"):
         roi_distortion(X, X_HAT[..., :2], torch.ones(2, 1, 1, 1))
+
+
+def test_grid_distortion_by_hand():
+    """Half of the image is flat; there a pattern of +-1 at alternate pixels: 1/2 x 1."""
+    x = torch.full((1, 3, 32, 64), 0.5, dtype=torch.float64)
+    noisy = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.5
+    x[..., :32] = noisy.expand(-1, 3, -1, -1)
+    sign = torch.ones(64, dtype=torch.float64)
+    sign[1::2] = -1
+    value = grid_distortion(x, x + sign / 255, period=16).item() * 255**2
+    assert value == pytest.approx(0.5, abs=0.06)  # the border of the flat half, 3 pixels wide

@@ -27,16 +27,20 @@ class TransformConfig:
     Args:
         latent_channels: channels C of y.
         widths: channels of the branch at 1/2, 1/4 and 1/8 of the image.
+        residual_blocks: of the branch at each of the three.
     """
 
     latent_channels: int = 256
     widths: tuple[int, int, int] = (64, 128, 192)
+    residual_blocks: int = 0
 
     def __post_init__(self) -> None:
         if self.latent_channels < 1:
             raise ValueError(f"expected latent_channels >= 1, got {self.latent_channels}")
         if len(self.widths) != 3 or min(self.widths) < 1:
             raise ValueError(f"expected three widths >= 1, got {self.widths}")
+        if self.residual_blocks < 0:
+            raise ValueError(f"expected residual_blocks >= 0, got {self.residual_blocks}")
 
 
 def _down(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -54,6 +58,28 @@ def _zeroed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspo
     return layer
 
 
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside an identity path; the second starts at zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.ReLU(),
+            _zeroed(nn.Conv2d(channels, channels, 3, padding=1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, channels, H, W) to the same shape."""
+        return x + self.layers(x)
+
+
+def _stage(resample: nn.Module, channels: int, *, blocks: int) -> list[nn.Module]:
+    """One stage of a branch: resample, then residual blocks, then ReLU."""
+    return [resample, *(ResidualBlock(channels) for _ in range(blocks)), nn.ReLU()]
+
+
 class AnalysisTransform(nn.Module):
     """Map the image to the latent, ``y = g_a(x)``.
 
@@ -64,13 +90,11 @@ class AnalysisTransform(nn.Module):
         super().__init__()
         w1, w2, w3 = config.widths
         self.linear = nn.Conv2d(3, config.latent_channels, STRIDE, stride=STRIDE)
+        blocks = config.residual_blocks
         self.branch = nn.Sequential(
-            _down(3, w1),  # (B, 3, H, W) -> (B, w1, H/2, W/2)
-            nn.ReLU(),
-            _down(w1, w2),
-            nn.ReLU(),
-            _down(w2, w3),
-            nn.ReLU(),
+            *_stage(_down(3, w1), w1, blocks=blocks),  # (B, 3, H, W) -> (B, w1, H/2, W/2)
+            *_stage(_down(w1, w2), w2, blocks=blocks),
+            *_stage(_down(w2, w3), w3, blocks=blocks),
             _zeroed(_down(w3, config.latent_channels)),  # -> (B, C, h, w)
         )
 
@@ -124,13 +148,11 @@ class SynthesisTransform(nn.Module):
         w1, w2, w3 = config.widths
         self.latent_channels = config.latent_channels
         self.linear = nn.ConvTranspose2d(config.latent_channels, 3, STRIDE, stride=STRIDE)
+        blocks = config.residual_blocks
         self.branch = nn.Sequential(
-            _up(config.latent_channels, w3),  # (B, C, h, w) -> (B, w3, 2h, 2w)
-            nn.ReLU(),
-            _up(w3, w2),
-            nn.ReLU(),
-            _up(w2, w1),
-            nn.ReLU(),
+            *_stage(_up(config.latent_channels, w3), w3, blocks=blocks),  # -> (B, w3, 2h, 2w)
+            *_stage(_up(w3, w2), w2, blocks=blocks),
+            *_stage(_up(w2, w1), w1, blocks=blocks),
             _zeroed(_up(w1, 3)),  # -> (B, 3, H, W)
         )
         self.register_buffer("branch_scale", torch.ones(config.latent_channels))

@@ -64,8 +64,10 @@ class WindowBlock(nn.Module):
 
     def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Run the block; the position steers it and does not stay in the stream."""
-        parts = x.split(WINDOWS_AT_ONCE)
-        masks = [None] * len(parts) if mask is None else mask.split(WINDOWS_AT_ONCE)
+        # The backward pass keeps all windows anyway.
+        at_once = len(x) if torch.is_grad_enabled() else WINDOWS_AT_ONCE
+        parts = x.split(at_once)
+        masks = [None] * len(parts) if mask is None else mask.split(at_once)
         done = [
             self.block(part + self.position, attn_mask=m) - self.position
             for part, m in zip(parts, masks, strict=True)

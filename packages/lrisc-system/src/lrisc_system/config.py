@@ -1,4 +1,4 @@
-"""The numbers of a model: one frozen dataclass, three presets."""
+"""The numbers of a model: one frozen dataclass, four presets."""
 
 from __future__ import annotations
 
@@ -109,6 +109,22 @@ PAPER = LRISCConfig(
     adapter_hidden=384,
 )
 
+BASE = LRISCConfig(
+    transform=TransformConfig(latent_channels=256, widths=(48, 80, 96), residual_blocks=1),
+    hyperprior=HyperpriorConfig(latent_channels=256, hyper_channels=56),
+    codec=CodecConfig(
+        latent_channels=256,
+        depth=4,
+        heads=8,
+        mlp_ratio=1.0,
+        window=8,
+        levels=(0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256),
+    ),
+    diffusion=DiffusionConfig(unet=UNetConfig.base(latent_channels=256), start_share=0.75),
+    adapter_hidden=96,
+    alpha=0.4,
+)
+
 SMALL = LRISCConfig(
     transform=TransformConfig(latent_channels=256, widths=(24, 48, 64)),
     hyperprior=HyperpriorConfig(latent_channels=256, hyper_channels=48),
@@ -140,7 +156,7 @@ TINY = LRISCConfig(
     protected=8,
 )
 
-PRESETS = {"paper": PAPER, "small": SMALL, "tiny": TINY}
+PRESETS = {"paper": PAPER, "base": BASE, "small": SMALL, "tiny": TINY}
 
 
 def preset(name: str) -> LRISCConfig:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from lrisc_system.metrics.grid import residual_by_phase
+
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 """A perceptual distance: two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
 
@@ -64,6 +66,26 @@ def background_distortion(
     background, background_hat = (1 - mask) * x, (1 - mask) * x_hat
     distance = perceptual(background, background_hat)
     return mean_squared_error(background, background_hat) + lambda_perceptual * distance
+
+
+def grid_distortion(x: Tensor, x_hat: Tensor, *, period: int = 16) -> Tensor:
+    """Compute the squared pattern that the errors in flat areas have in common.
+
+    A decoder that a perceptual loss asks for texture, and that has no noise to make it of, takes
+    the position inside its own cell for it: one pattern of `period` x `period` pixels. Its mean
+    square over the phases, times the share of the image that is flat, is 0 for errors without one.
+
+    Args:
+        x: source image, (B, 3, H, W) in [0, 1].
+        x_hat: received image, (B, 3, H, W).
+        period: in pixels, the stride of the latent.
+
+    Returns:
+        (B,). Ours, not the paper's.
+    """
+    pattern, count = residual_by_phase(x, x_hat, period=period)
+    share = count.sum(dim=(1, 2, 3)) / x[0, 0].numel()  # (B,), of the image
+    return share * pattern.square().mean(dim=(1, 2, 3))
 
 
 def rate_distortion(rate: Tensor, distortion: Tensor, *, lambda_rate: float) -> Tensor:

@@ -9,9 +9,7 @@ from lrisc_system.training.recipes import (
     SMALL_STAGES,
     Stage,
     describe_recipes,
-    learning_rate,
     narrow,
-    rate_scale,
     recipe,
 )
 
@@ -58,27 +56,13 @@ def test_every_parameter_is_trained_before_the_last_stage(system):
 
 
 def test_every_preset_has_a_recipe():
-    assert set(RECIPES) == {"paper", "small", "tiny"}
+    assert set(RECIPES) == {"paper", "base", "small", "tiny"}
 
 
 def test_a_recipe_is_looked_up_by_name():
     assert recipe("tiny") is RECIPES["tiny"]
     with pytest.raises(ValueError, match=r"expected a preset of .*, got 'huge'"):
         recipe("huge")
-
-
-def test_learning_rate_by_hand():
-    stage = Stage("s", trainable=("",), steps=101, learning_rate=1e-3, final_learning_rate=1e-4)
-    assert learning_rate(stage, 0) == pytest.approx(1e-3)
-    assert learning_rate(stage, 50) == pytest.approx(5.5e-4)  # cos(pi / 2) = 0: the middle
-    assert learning_rate(stage, 100) == pytest.approx(1e-4)
-
-
-def test_the_rate_term_comes_in_slowly():
-    stage = Stage("s", trainable=("",), rate_warmup=10)
-    assert rate_scale(stage, 0) == pytest.approx(0.1)
-    assert rate_scale(stage, 5) == pytest.approx(0.55)
-    assert rate_scale(stage, 10) == rate_scale(stage, 500) == 1
 
 
 def test_stages_are_narrowed_to_parts():
@@ -99,6 +83,6 @@ def test_stages_are_narrowed_to_parts():
 def test_the_help_lists_every_stage():
     text = describe_recipes(RECIPES, options="--model lrisc")
     assert "Stages of --model lrisc --preset tiny:" in text
-    assert text.count("  1-prior-codec: ") == len(RECIPES)
+    assert text.count("  3-end-to-end: ") == len(RECIPES)
     assert "3-end-to-end: 62500 steps of 16 crops of 256, 0 to 20 dB" in text
     assert "learning rate 0.0001 to 1e-06" in text

@@ -19,7 +19,7 @@ from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.training import trainer
 from lrisc_system.training.failures import TrainingError
 from lrisc_system.training.lrisc import TrainableLRISC
-from lrisc_system.training.objective import LossTerms
+from lrisc_system.training.objective import LossTerms, first_broken
 from lrisc_system.training.recipes import RECIPES, Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.state import Place
@@ -247,7 +247,7 @@ def test_an_old_run_is_not_overwritten(finished, settings):
 
 
 def test_a_broken_loss_stops_the_run(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(LossTerms, "first_broken", lambda terms: "roi")
+    monkeypatch.setattr(trainer, "first_broken", lambda values: "roi")
     with pytest.raises(TrainingError, match="roi is not finite in stage 0-hyperprior, step 0"):
         trainer.Trainer(replace(settings, output=tmp_path), TrainableLRISC()).run()
     batch = json.loads((tmp_path / "broken-batch.json").read_text())
@@ -272,8 +272,8 @@ def test_a_broken_gradient_stops_the_run(settings, tmp_path, monkeypatch):
 
 def test_a_broken_term_is_named():
     good, bad = torch.tensor(1.0), torch.tensor(math.nan)
-    assert LossTerms(good, good, good, good, good).first_broken() is None
-    assert LossTerms(good, good, bad, good, good).first_broken() == "roi"
+    assert first_broken(LossTerms(*[good] * 6).values()) is None
+    assert first_broken(LossTerms(good, good, bad, good, bad, good).values()) == "roi"
 
 
 @pytest.mark.parametrize(

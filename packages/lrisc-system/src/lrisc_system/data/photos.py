@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.utils.data import DataLoader, Dataset
 
+from lrisc_system.data.crops import Crop, CropPlan, Share, cut, mix_seed
 from lrisc_system.data.images import ImageError, load_image, load_mask
 from roi_saliency import BarrierDetector, SaliencyDetector
 
@@ -56,39 +58,6 @@ def find_masks(paths: list[Path], folder: Path) -> list[Path]:
     return masks
 
 
-@dataclass(frozen=True)
-class Share:
-    """The part of a stage's data that one process takes: a function of the seed alone.
-
-    The global batch of a step is cut into `parts` micro-batches (processes times accumulation),
-    and this process takes the micro-batches `rank`, `rank + world`, ... of each step, so that a
-    run may be resumed at any step and gives the same global batches on any number of processes.
-
-    Args:
-        size: side of the crops.
-        micro_batch: crops in a micro-batch.
-        parts: micro-batches in a step.
-        rank: of this process.
-        world: number of processes.
-        seed: of the stage.
-        first_step: step to begin with.
-        last_step: step to stop before.
-    """
-
-    size: int
-    micro_batch: int
-    parts: int
-    rank: int
-    world: int
-    seed: int
-    first_step: int
-    last_step: int
-
-    def own_parts(self) -> range:
-        """List the micro-batches of a step that this process takes."""
-        return range(self.rank, self.parts, self.world)
-
-
 class Source(Protocol):
     """Where training crops come from: a folder of photos, or shards that are streamed."""
 
@@ -120,15 +89,6 @@ def hash_names(sizes: Iterable[tuple[str, int]]) -> Fingerprint:
 
 
 @dataclass(frozen=True)
-class Crop:
-    """Which photo, and the seed that decides where it is cut and whether it is mirrored."""
-
-    photo: int
-    seed: int
-    size: int
-
-
-@dataclass(frozen=True)
 class Sample:
     """One training crop."""
 
@@ -148,8 +108,27 @@ class Samples:
     skipped: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Samples:
-        """Move the batch to a device."""
-        return replace(self, image=self.image.to(device), saliency=self.saliency.to(device))
+        """Move the batch to a device; from pinned memory, the host does not wait for it."""
+        image, saliency = (
+            tensor.to(device, non_blocking=True) for tensor in (self.image, self.saliency)
+        )
+        return replace(self, image=image, saliency=saliency)
+
+    def pin_memory(self) -> Samples:
+        """Lay the batch where a GPU can fetch it by itself; a DataLoader calls this."""
+        return replace(self, image=self.image.pin_memory(), saliency=self.saliency.pin_memory())
+
+    def resized(self, size: int) -> Samples:
+        """Scale the crops to `size` x `size`."""
+        if self.image.shape[-1] == size:
+            return self
+        pair = interpolate(
+            torch.cat([self.image, self.saliency], dim=1),
+            size=[size, size],
+            mode="bilinear",
+            antialias=True,
+        )
+        return replace(self, image=pair[:, :3], saliency=pair[:, 3:])
 
 
 def collate(samples: list[Sample]) -> Samples:
@@ -187,11 +166,11 @@ class PhotoCrops(Dataset[Sample]):
         for offset in range(len(self.photos)):
             index = (crop.photo + offset) % len(self.photos)
             try:
-                image, saliency = self._load(index)
+                pixels = self.pixels(index)
             except ImageError as error:
                 skipped.append(str(error))
                 continue
-            pair = cut(torch.cat([image, saliency], dim=1), crop)  # (1, 4, S, S)
+            pair = cut(pixels.float() / 255, crop)  # (1, 4, S, S)
             return Sample(
                 image=pair[0, :3],
                 saliency=pair[0, 3:],
@@ -200,6 +179,19 @@ class PhotoCrops(Dataset[Sample]):
             )
         raise ImageError(f"none of the {len(self.photos)} photos can be read: {skipped[0]}")
 
+    def pixels(self, index: int) -> Tensor:
+        """Decode a photo and its saliency to 8 bits: (1, 4, H, W) uint8.
+
+        Raises:
+            ImageError: if one of them cannot be read.
+        """
+        image = load_image(self.photos[index])  # (1, 3, H, W)
+        if self.masks is None:
+            saliency = self.detector(image)
+        else:
+            saliency = load_mask(self.masks[index], (image.shape[-2], image.shape[-1]))
+        return torch.cat([image, saliency], dim=1).mul(255).round().to(torch.uint8)
+
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
         """Yield one crop (3, size, size) of each of the first `count` photos."""
         for index in range(min(len(self), count)):
@@ -207,72 +199,15 @@ class PhotoCrops(Dataset[Sample]):
 
     def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
         """Yield the micro-batches of a process."""
-        plan = CropPlan(**asdict(share), photos=len(self))
-        return iter(DataLoader(self, batch_sampler=plan, collate_fn=collate, num_workers=workers))
+        loader = DataLoader(
+            self,
+            batch_sampler=CropPlan(**asdict(share), photos=len(self)),
+            collate_fn=collate,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+        return (samples.resized(share.size) for samples in loader)
 
     def fingerprint(self) -> Fingerprint:
         """Hash the photos' names and sizes."""
         return hash_names((path.name, path.stat().st_size) for path in self.photos)
-
-    def _load(self, index: int) -> tuple[Tensor, Tensor]:
-        image = load_image(self.photos[index])  # (1, 3, H, W)
-        if self.masks is None:
-            return image, self.detector(image)
-        return image, load_mask(self.masks[index], (image.shape[-2], image.shape[-1]))
-
-
-def cut(image: Tensor, crop: Crop) -> Tensor:
-    """Cut a square out of an image, mirrored half of the time: (1, C, H, W) -> (1, C, S, S).
-
-    An image smaller than the square is enlarged first.
-    """
-    shortest = min(image.shape[-2:])
-    if shortest < crop.size:
-        image = torch.nn.functional.interpolate(
-            image,
-            size=[max(crop.size, side * crop.size // shortest) for side in image.shape[-2:]],
-            mode="bilinear",
-            antialias=True,
-        )
-    generator = Generator().manual_seed(crop.seed)
-    top, left = (
-        int(torch.randint(side - crop.size + 1, (), generator=generator))
-        for side in image.shape[-2:]
-    )
-    square = image[..., top : top + crop.size, left : left + crop.size]
-    return square.flip(-1) if torch.rand((), generator=generator) < 0.5 else square
-
-
-@dataclass(frozen=True)
-class CropPlan(Share, Sampler[list[Crop]]):
-    """The batches of one process: in each epoch every photo once, in an order of its own.
-
-    Args:
-        photos: how many there are.
-    """
-
-    photos: int
-
-    def __iter__(self) -> Iterator[list[Crop]]:
-        batch = self.micro_batch * self.parts
-        epoch, order = -1, torch.empty(0)
-        for step in range(self.first_step, self.last_step):
-            for part in self.own_parts():
-                crops = []
-                for position in range(self.micro_batch):
-                    drawn = step * batch + part * self.micro_batch + position
-                    if drawn // self.photos != epoch:
-                        epoch = drawn // self.photos
-                        generator = Generator().manual_seed(mix_seed(self.seed, epoch))
-                        order = torch.randperm(self.photos, generator=generator)
-                    photo = int(order[drawn % self.photos])
-                    crops.append(Crop(photo, mix_seed(self.seed, epoch, photo), self.size))
-                yield crops
-
-    def __len__(self) -> int:
-        return (self.last_step - self.first_step) * len(self.own_parts())
-
-
-def mix_seed(*numbers: int) -> int:
-    """Mix whole numbers into one 32-bit seed."""
-    return zlib.crc32(",".join(map(str, numbers)).encode())

@@ -18,18 +18,15 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from lrisc_system.data.crops import Crop, Share, cut, mix_seed
 from lrisc_system.data.images import ImageError, decode_image, to_mask
 from lrisc_system.data.photos import (
     SUFFIXES,
-    Crop,
     Fingerprint,
     Sample,
     Samples,
-    Share,
     collate,
-    cut,
     hash_names,
-    mix_seed,
 )
 from roi_saliency import BarrierDetector, SaliencyDetector
 
@@ -170,9 +167,10 @@ class ShardReader(IterableDataset[Samples]):
     def __iter__(self) -> Iterator[Samples]:
         share = self.share
         streams = {part: self._samples(part) for part in share.own_parts()}
-        for _ in range(share.first_step, share.last_step):
+        for _ in share.steps():
             for stream in streams.values():
-                yield collate([next(stream) for _ in range(share.micro_batch)])
+                samples = collate([next(stream) for _ in range(share.micro_batch)])
+                yield samples.resized(share.size)
 
     def _samples(self, part: int) -> Iterator[Sample]:
         """Yield the crops of micro-batch `part`; a broken photo is replaced by the next good one.
@@ -194,7 +192,8 @@ class ShardReader(IterableDataset[Samples]):
                 continue
             for position in waiting:
                 seed = mix_seed(self.share.seed, part, position)
-                square = cut(pair, Crop(0, seed, self.share.size))  # (1, 4, S, S)
+                size = self.share.cut_size(position // self.share.micro_batch, part)
+                square = cut(pair, Crop(0, seed, size))  # (1, 4, S, S)
                 yield Sample(square[0, :3], square[0, 3:], member.name, tuple(skipped))
                 skipped.clear()
             waiting.clear()

@@ -8,7 +8,7 @@ import zlib
 import torch
 from torch import Generator
 
-from lrisc_system.data.photos import mix_seed
+from lrisc_system.data.crops import mix_seed
 from lrisc_system.evaluation.measure import Scene
 from lrisc_system.evaluation.rows import Refusal, Row, Task
 from lrisc_system.evaluation.settings import Point

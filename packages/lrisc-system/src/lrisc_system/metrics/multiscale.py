@@ -6,14 +6,17 @@ loses more of what other networks see than one that it also trains on enlarged p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
-from lrisc_system.losses import Perceptual
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
 
 
-def multiscale(perceptual: Perceptual, *, largest: int, generator: Generator) -> Perceptual:
+def multiscale(perceptual: Distance, *, largest: int, generator: Generator) -> Distance:
     """Measure each pair of images at a magnification drawn at random for every call.
 
     The magnification m is an integer, uniform from 1 to `largest`. The network sees one random
@@ -23,7 +26,7 @@ def multiscale(perceptual: Perceptual, *, largest: int, generator: Generator) ->
     Args:
         perceptual: two batches of images (B, 3, H, W) in [0, 1] -> (B,).
         largest: magnification, at least 1; 1 shows the images as they are.
-        generator: of magnifications and rectangles, on the images' device.
+        generator: of magnifications and rectangles, on the CPU: they decide shapes.
 
     Returns:
         A distance of the same kind.
@@ -36,6 +39,8 @@ def multiscale(perceptual: Perceptual, *, largest: int, generator: Generator) ->
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:
         times = _draw_integer(largest, generator) + 1
+        if times == 1:
+            return perceptual(x, x_hat)
         parts = [_cut(pair, times, generator) for pair in torch.stack([x, x_hat], dim=1)]
         x, x_hat = torch.stack(parts, dim=1)  # B times (2, 3, H/m, W/m) -> (2, B, 3, H/m, W/m)
         return perceptual(_enlarge(x, times), _enlarge(x_hat, times))
@@ -45,7 +50,7 @@ def multiscale(perceptual: Perceptual, *, largest: int, generator: Generator) ->
 
 def _draw_integer(count: int, generator: Generator) -> int:
     """Draw from 0 .. count - 1."""
-    return int(torch.randint(count, (), generator=generator, device=generator.device))
+    return int(torch.randint(count, (), generator=generator))
 
 
 def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
@@ -58,4 +63,4 @@ def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
 
 
 def _enlarge(x: Tensor, times: int) -> Tensor:
-    return x if times == 1 else interpolate(x, scale_factor=float(times), mode="bilinear")
+    return interpolate(x, scale_factor=float(times), mode="bilinear")

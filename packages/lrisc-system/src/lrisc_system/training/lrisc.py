@@ -73,6 +73,7 @@ class TrainableLRISC:
             stage=stage,
             lambda_rate=recipe.lambda_rate,
             lambda_perceptual=recipe.lambda_perceptual,
+            lambda_grid=recipe.lambda_grid,
             magnification=recipe.magnification,
         )
 

@@ -22,7 +22,6 @@ from rich.progress import (
 from rich.table import Column
 
 from lrisc_system.data.images import save_image
-from lrisc_system.training.objective import LossTerms
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.state import Ledger, Place
 from lrisc_system.training.trackers import Trackers
@@ -67,7 +66,7 @@ class Monitor:
         self.past = Ledger()
         self.skipped_photos: Counter[str] = Counter()
         self.begun = self.started = time.monotonic()
-        self.waited = 0.0
+        self.waited, self.steps = 0.0, 0
 
     def __enter__(self) -> Monitor:
         self.progress.start()
@@ -102,12 +101,16 @@ class Monitor:
     def ledger(self, skipped_photos: Sequence[Counter[str]]) -> Ledger:
         """Add up the run so far, with the photos that its processes skipped since it began."""
         skipped = sum(skipped_photos, Counter(self.past.skipped))
-        return Ledger(self.past.seconds + time.monotonic() - self.begun, dict(skipped))
+        return Ledger(self.seconds(), self.past.steps + self.steps, dict(skipped))
 
-    def start_stage(self, stage: Stage, first_step: int) -> None:
+    def seconds(self) -> float:
+        """Tell how long the run has trained, over all its resumes."""
+        return self.past.seconds + time.monotonic() - self.begun
+
+    def start_stage(self, stage: Stage, first_step: int, *, last_step: int | None) -> None:
         """Open a stage's progress bar and start its clocks."""
         self.task = self.progress.add_task(
-            stage.name, total=stage.steps, completed=first_step, figures=""
+            stage.name, total=last_step, completed=first_step, figures=""
         )
         self.waited, self.started, self.first_step = 0.0, time.monotonic(), first_step
 
@@ -125,11 +128,23 @@ class Monitor:
                 self.console.print(f"skipped: {line}")
             self.skipped_photos[line] += 1
 
-    def step(self, stage: Stage, done: int, terms: LossTerms, *, rate: float) -> None:
-        """Show a step's loss terms, and record every tenth."""
+    def step(
+        self, stage: Stage, done: int, terms: dict[str, float], *, rate: float, last: bool
+    ) -> int:
+        """Show a step's loss terms, record every tenth, and count: return the steps of the run.
+
+        Args:
+            stage: of the step.
+            done: steps of the stage.
+            terms: name -> value.
+            rate: the learning rate.
+            last: whether the stage ends with it.
+        """
+        self.steps += 1
+        whole_step = self.past.steps + self.steps
         seconds = time.monotonic() - self.started
         per_second = (done - self.first_step) * stage.batch_size / seconds
-        values = {name: value.item() for name, value in vars(terms).items()}
+        values = dict(terms)
         share = self.waited / seconds
         figures = " ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.progress.update(
@@ -137,15 +152,16 @@ class Monitor:
             completed=done,
             figures=f"{per_second:.1f} images/s, {share:.0%} waiting for data, {figures}",
         )
-        if done % self.record_every == 0 or done == stage.steps:
+        if done % self.record_every == 0 or last:
             values |= {
                 "learning_rate": rate,
+                "seconds": self.seconds(),
                 "images_per_second": per_second,
                 "waiting": share,
             }
             self._record({"stage": stage.name, "step": done, **values})
-            step = self._whole_step(stage, done)
-            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=step)
+            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=whole_step)
+        return whole_step
 
     def validation(self, stage: Stage, done: int, figures: Validation) -> None:
         """Show and record a validation, with a picture grid."""
@@ -157,13 +173,9 @@ class Monitor:
         self._record({"stage": stage.name, "step": done, "validation": values})
         grid = figures.grid()
         save_image(grid, self.output / PICTURES_NAME / f"{stage.name}-{done:06d}.png")
-        step = self._whole_step(stage, done)
+        step = self.past.steps + self.steps
         self.trackers.scalars({f"validation/{k}": v for k, v in values.items()}, step=step)
         self.trackers.picture("sent above, received below", grid, step=step)
-
-    def _whole_step(self, stage: Stage, done: int) -> int:
-        """Count the steps from the run's beginning."""
-        return done + sum(s.steps for s in self.stages[: self.stages.index(stage)])
 
     def _record(self, values: dict[str, object]) -> None:
         if self.visible:

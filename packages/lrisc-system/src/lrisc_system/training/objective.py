@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -13,6 +14,7 @@ from lrisc_system.data.photos import Samples
 from lrisc_system.losses import (
     Perceptual,
     background_distortion,
+    grid_distortion,
     rate_distortion,
     roi_distortion,
 )
@@ -30,13 +32,18 @@ class LossTerms:
     roi: Tensor  # D_roi, Eq. (12)
     background: Tensor  # D_bg, Eq. (13)
     mse: Tensor  # of the estimate, unweighted
+    grid: Tensor  # of the estimate, unweighted, see `grid_distortion`
 
-    def first_broken(self) -> str | None:
-        """Name the first term that is NaN or infinite, if one is."""
-        for field in fields(self):
-            if not math.isfinite(getattr(self, field.name).item()):
-                return field.name
-        return None
+    def values(self) -> dict[str, float]:
+        """Fetch all terms from the device at once."""
+        names = [field.name for field in fields(self)]
+        terms = torch.stack([getattr(self, name).detach().float() for name in names])
+        return dict(zip(names, terms.tolist(), strict=True))
+
+
+def first_broken(values: Mapping[str, float]) -> str | None:
+    """Name the first term that is NaN or infinite, if one is."""
+    return next((name for name, value in values.items() if not math.isfinite(value)), None)
 
 
 class TrainingObjective(nn.Module):
@@ -51,6 +58,7 @@ class TrainingObjective(nn.Module):
         stage: says what SNR, eta and alpha are drawn.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
+        lambda_grid: weight of `grid_distortion`.
         magnification: the largest at which `perceptual` sees the images, see `multiscale`.
         channel: what the symbols cross; AWGN by default.
     """
@@ -63,6 +71,7 @@ class TrainingObjective(nn.Module):
         stage: Stage,
         lambda_rate: float,
         lambda_perceptual: float,
+        lambda_grid: float = 0.0,
         magnification: int = 1,
         channel: Channel | None = None,
     ) -> None:
@@ -73,6 +82,7 @@ class TrainingObjective(nn.Module):
         self.stage = stage
         self.lambda_rate = lambda_rate
         self.lambda_perceptual = lambda_perceptual
+        self.lambda_grid = lambda_grid
         self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
 
@@ -108,7 +118,9 @@ class TrainingObjective(nn.Module):
         lambda_rate = self.lambda_rate * rate_scale
         if not self.stage.redraw:
             zero = rate.new_zeros(())
-            return LossTerms(lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero)
+            return LossTerms(
+                lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero, zero
+            )
 
         clean = clean_images(self.stage.clean_share, part=part, count=count)
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
@@ -121,20 +133,23 @@ class TrainingObjective(nn.Module):
                 x,
                 x_hat,
                 mask,
-                perceptual=self._perceptual_distance(generator),
+                perceptual=multiscale(
+                    self._perceptual[0],
+                    largest=self.magnification,
+                    generator=Generator().manual_seed(seed),
+                ),
                 lambda_perceptual=self.lambda_perceptual,
             )
-            distortion = estimate.weight.float() * (roi + background)
+            grid = grid_distortion(x, x_hat)
+            distortion = estimate.weight.float() * (roi + background + self.lambda_grid * grid)
             return LossTerms(
                 total=rate_distortion(rate, distortion, lambda_rate=lambda_rate),
                 cbr=rate.mean().detach(),
                 roi=roi.mean().detach(),
                 background=background.mean().detach(),
                 mse=(x - x_hat).square().mean().detach(),
+                grid=grid.mean().detach(),
             )
-
-    def _perceptual_distance(self, generator: Generator) -> Perceptual:
-        return multiscale(self._perceptual[0], largest=self.magnification, generator=generator)
 
 
 def clean_images(share: float, *, part: int, count: int) -> int:

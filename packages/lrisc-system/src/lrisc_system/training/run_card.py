@@ -7,7 +7,7 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import cast
 
@@ -134,11 +134,19 @@ def versions() -> dict[str, str]:
     """Name the versions that figures may depend on."""
     return {
         "python": platform.python_version(),
-        "lrisc-system": version("lrisc-system"),
+        "lrisc-system": _own_version(),
         "torch": torch.__version__,
         "compressai": compressai.__version__,
         "accelerate": accelerate.__version__,
     }
+
+
+def _own_version() -> str:
+    """Name the installed version; from a source tree on the path, say that there is none."""
+    try:
+        return version("lrisc-system")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def write_card(card: RunCard, folder: Path) -> None:
@@ -168,7 +176,9 @@ def plot_curves(card: RunCard, path: Path) -> None:
     first, total = {}, 0
     for stage in card.recipe.stages:
         first[stage.name] = total
-        total += stage.steps
+        total += max(
+            (cast(int, x["step"]) for x in card.curves if x["stage"] == stage.name), default=0
+        )
     panels: dict[str, list[tuple[float, float]]] = {
         "loss": [],
         "expected CBR": [],
@@ -187,7 +197,7 @@ def plot_curves(card: RunCard, path: Path) -> None:
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.95, hspace=0.35)
     for axes, (title, points) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
         axes.plot(*zip(*points, strict=True) if points else ([], []), ".-")
-        axes.set(title=title, xlabel="step", xlim=(0, total))
+        axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
         for start in first.values():
             axes.axvline(start, color="0.85", zorder=0)
     figure.savefig(path, dpi=100)

@@ -30,8 +30,14 @@ class TrainSettings:
         seed: of everything random.
         reals_per_token: of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
         steps_scale: factor on the steps of every stage.
+        minutes: of training, instead of the recipe's steps: the stages share them in proportion to
+            their pixels, and learning rates follow the clock. Setting up, validating at the end
+            and saving come on top.
         accumulate: micro-batches per process and step.
-        workers: data loading processes.
+        device: to train on: cpu, cuda, cuda:1, mps; a GPU if there is one by default.
+        cache: where photos are kept once they are decoded: in memory (ram), on the GPU (device),
+            or nowhere (none); by default wherever they take less than a quarter of what is free.
+        workers: data loading processes, if there is no cache.
         lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
         lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
         perceptual: networks of LPIPS in the loss, whose distances add; the preset's by default.
@@ -63,6 +69,9 @@ class TrainSettings:
     model: str = "lrisc"
     reals_per_token: int = 32
     steps_scale: float = 1.0
+    minutes: float | None = None
+    device: str | None = None
+    cache: Literal["auto", "ram", "device", "none"] = "auto"
     accumulate: int = 1
     workers: int = 1
     lambda_rate: float | None = None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lrisc_system.storage.files import replacing
 from lrisc_system.storage.tensors import (
@@ -42,10 +43,12 @@ class Ledger:
 
     Args:
         seconds: trained so far.
+        steps: done so far, over all stages.
         skipped: photos that could not be read, and how often they were met.
     """
 
     seconds: float = 0.0
+    steps: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
 
 
@@ -105,7 +108,7 @@ def load_place(state: Path) -> Place:
 def load_ledger(state: Path) -> Ledger:
     """Read what the run had added up."""
     values = json.loads((state / STATE_NAME).read_text())
-    return Ledger(values.get("seconds", 0.0), values.get("skipped", {}))
+    return Ledger(values["seconds"], values["steps"], values["skipped"])
 
 
 def load_state(state: Path, *, model: nn.Module, average: dict[str, Tensor]) -> None:
@@ -179,6 +182,7 @@ def start_average(module: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def update_average(average: Mapping[str, Tensor], module: nn.Module, *, decay: float) -> None:
-    """Move the average towards the module's parameters by `1 - decay`."""
-    for name, parameter in module.named_parameters():
-        average[name].lerp_(parameter.detach(), 1 - decay)
+    """Move the average towards the module's parameters by `1 - decay`, all tensors at once."""
+    parameters = dict(module.named_parameters())
+    averages = [average[name] for name in parameters]
+    get_ema_multi_avg_fn(decay)(averages, [p.detach() for p in parameters.values()], None)

@@ -7,19 +7,19 @@ from typing import Any
 
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
-from torch.optim import Adam
 
-from lrisc_system.data.photos import Samples, Share, find_masks, hash_names, mix_seed
+from lrisc_system.data.crops import Share, mix_seed
+from lrisc_system.data.photos import Samples, find_masks, hash_names
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.storage.tensors import load_weights
 from lrisc_system.training.failures import Batch, stop_if_broken
 from lrisc_system.training.monitor import Monitor, read_curves
-from lrisc_system.training.objective import LossTerms
-from lrisc_system.training.recipes import Stage, find_preset, learning_rate, rate_scale
+from lrisc_system.training.objective import LossTerms, first_broken
+from lrisc_system.training.recipes import Stage, find_preset
 from lrisc_system.training.run_card import (
     RunCard,
     describe_start,
@@ -27,8 +27,20 @@ from lrisc_system.training.run_card import (
     read_resumes,
     write_card,
 )
+from lrisc_system.training.schedule import (
+    Schedule,
+    StepSchedule,
+    TimeSchedule,
+    learning_rate,
+    rate_scale,
+)
 from lrisc_system.training.settings import TrainSettings
-from lrisc_system.training.setup import freeze_all_but, open_data, start_accelerator
+from lrisc_system.training.setup import (
+    freeze_all_but,
+    make_optimizer,
+    open_data,
+    start_accelerator,
+)
 from lrisc_system.training.state import (
     Ledger,
     Place,
@@ -72,7 +84,14 @@ class Trainer:
                     f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
                     f"processes times accumulation, got {self.parts}"
                 )
-        self.source, held_out = open_data(settings, detector=self.trainable.detector)
+        self.source, held_out = open_data(
+            settings, detector=self.trainable.detector, device=self.accelerator.device
+        )
+        self.schedule: Schedule = (
+            StepSchedule(self.recipe.stages)
+            if settings.minutes is None
+            else TimeSchedule(self.recipe.stages, minutes=settings.minutes)
+        )
         self.held_out = held_out[: settings.validation_photos]
         self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.checkpoints = settings.output / "checkpoints"
@@ -111,12 +130,11 @@ class Trainer:
         self.monitor.resume(place, ledger)
         self._write_card(place)
         with self.monitor:
-            for index, stage in enumerate(self.recipe.stages):
-                first_step = {place.stage: place.step}.get(index, 0)
-                if index >= place.stage and first_step < stage.steps:
-                    self._train_stage(index, first_step)
-                    self._write_card(Place(index, stage.steps))
-            self._finish(Place(index, stage.steps))
+            for index in range(place.stage, len(self.recipe.stages)):
+                first_step = place.step if index == place.stage else 0
+                place = Place(index, self._train_stage(index, first_step))
+                self._write_card(place)
+            self._finish(place)
         self.accelerator.end_training()
 
     def _start(self) -> None:
@@ -127,11 +145,21 @@ class Trainer:
         else:
             load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
 
-    def _train_stage(self, index: int, first_step: int) -> None:
+    def _train_stage(self, index: int, first_step: int) -> int:
+        """Train a stage to its end; return the steps that it took."""
         stage, settings = self.recipe.stages[index], self.settings
-        if self.accelerator.is_fsdp2:  # it cuts no parameter whose channels come last
-            self.model.to(memory_format=torch.contiguous_format)
-        adam = Adam(freeze_all_but(stage, self.model).values(), lr=stage.learning_rate)
+        if self.schedule.is_over(index, first_step, self._seconds()):
+            return first_step
+        on_gpu, sharded = self.accelerator.device.type == "cuda", self.accelerator.is_fsdp2
+        # FSDP cuts no parameter whose channels come last.
+        if sharded or on_gpu:
+            order = torch.contiguous_format if sharded else torch.channels_last
+            self.model.to(memory_format=order)
+        adam = make_optimizer(
+            freeze_all_but(stage, self.model).values(),
+            lr=stage.learning_rate,
+            fused=on_gpu and not sharded,
+        )
         objective, optimizer = self.accelerator.prepare(
             self.trainable.objective(
                 self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
@@ -145,24 +173,37 @@ class Trainer:
         if first_step:
             load_optimizer(self.states[-1], adam, trained)
         batches = self.source.batches(self._share(index, first_step), workers=settings.workers)
-        self.monitor.start_stage(stage, first_step)
-        for step in range(first_step, stage.steps):
+        self.monitor.start_stage(stage, first_step, last_step=self.schedule.last_step(index))
+        done, over = first_step, False
+        while not over:
+            step = done
+            rate = learning_rate(
+                stage, progress=self.schedule.progress(index, step, self._seconds()), step=step
+            )
             objective.train()
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(stage, step)
+                group["lr"] = rate
             terms = self._step(objective, optimizer, batches, index, step)
             done = step + 1
-            total = done + sum(earlier.steps for earlier in self.recipe.stages[:index])
+            over = self.schedule.is_over(index, done, self._seconds())
+            total = self.monitor.step(stage, done, terms, rate=rate, last=over)
             decay = min(self.recipe.average_decay, (1 + total) / (10 + total))
             update_average(self.average, self.model, decay=decay)
-            self.monitor.step(stage, done, terms, rate=learning_rate(stage, step))
-            last = done == stage.steps
-            if last or done % settings.validate_every == 0:
+            if over or done % settings.validate_every == 0:
                 self._validate(stage, done)
-            if last or done % settings.save_every == 0:
+            if over or done % settings.save_every == 0:
                 self._save(Place(index, done), name_optimizer(adam, trained))
         self.accelerator.free_memory(objective, optimizer)
         self._leave_shards()
+        return done
+
+    def _seconds(self) -> float:
+        """Tell how long the run has trained, the same on every process."""
+        seconds = torch.tensor(self.monitor.seconds(), dtype=torch.float64)
+        if self.settings.minutes is None or self.accelerator.num_processes == 1:
+            return float(seconds)
+        seconds = seconds.float().to(self.accelerator.device)
+        return float(broadcast(seconds, from_process=0))
 
     def _step(
         self,
@@ -171,7 +212,7 @@ class Trainer:
         batches: Iterator[Samples],
         index: int,
         step: int,
-    ) -> LossTerms:
+    ) -> dict[str, float]:
         """Take one optimiser step over the accumulated micro-batches."""
         accelerator, settings, stage = self.accelerator, self.settings, self.recipe.stages[index]
         for turn in range(settings.accumulate):
@@ -189,7 +230,8 @@ class Trainer:
                         part=part,
                         rate_scale=rate_scale(stage, step),
                     )
-                stop_if_broken(terms.first_broken(), batch, settings.output)
+                values = terms.values()
+                stop_if_broken(first_broken(values), batch, settings.output)
                 accelerator.backward(terms.total)
                 if accelerator.sync_gradients:
                     norm = accelerator.clip_grad_norm_(objective.parameters(), settings.max_norm)
@@ -197,7 +239,7 @@ class Trainer:
                     stop_if_broken(broken, batch, settings.output)
                 optimizer.step()
                 optimizer.zero_grad()
-        return terms
+        return values
 
     def _share(self, index: int, first_step: int) -> Share:
         stage = self.recipe.stages[index]
@@ -209,7 +251,8 @@ class Trainer:
             world=self.accelerator.num_processes,
             seed=mix_seed(self.settings.seed, index),
             first_step=first_step,
-            last_step=stage.steps,
+            last_step=self.schedule.last_step(index),
+            scale=stage.scale,
         )
 
     def _save(self, place: Place, optimizer: dict[str, Tensor]) -> None:

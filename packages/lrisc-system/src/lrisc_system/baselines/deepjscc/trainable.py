@@ -70,7 +70,9 @@ class DeepJSCCObjective(nn.Module):
         error = mean_squared_error(image, x_hat.float()).mean()
         zero = error.new_zeros(())
         cbr = zero + self.model.config.reals_per_token / (2 * 3 * PATCH**2)
-        return LossTerms(total=error, cbr=cbr, roi=zero, background=zero, mse=error.detach())
+        return LossTerms(
+            total=error, cbr=cbr, roi=zero, background=zero, mse=error.detach(), grid=zero
+        )
 
 
 def everywhere(image: Tensor) -> Tensor:
