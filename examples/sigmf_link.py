@@ -18,7 +18,8 @@ from torch import Tensor
 
 from lrisc_system import LRISC, SHIPPED, load_image, load_model, save_image
 from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.sigmf import read_sigmf, record_packet, recover_packet, write_sigmf
+from lrisc_system.radio.recording import record_packet, recover_packet
+from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 
 
 def main(system: LRISC, image: Tensor, folder: Path, *, snr_db: float = 10.0) -> Tensor:

@@ -36,6 +36,27 @@ def test_the_snr_module_needs_torch_and_einops_at_most():
     assert names <= {"torch", "einops"}
 
 
+# A package that needs CompressAI needs numpy 1, which has no wheels for Python 3.13.
+NEEDS_COMPRESSAI = {"entropy-hyperprior", "lrisc-system"}
+# Upper bounds stand only where a break is known.
+BOUNDED = {"compressai": ">=1.2.6,<1.3"}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_package_says_which_versions_it_runs_with(package):
+    text = (package / "pyproject.toml").read_text()
+    python = re.search(r'^requires-python = "(.*?)"', text, re.MULTILINE)
+    assert python is not None
+    needs_compressai = package.name in NEEDS_COMPRESSAI
+    assert python.group(1) == (">=3.10,<3.13" if needs_compressai else ">=3.10")
+    tables = re.findall(r"^\S+ = \[(.*?)\]$", text, re.DOTALL | re.MULTILINE)
+    required = re.findall(
+        r'"([a-z][\w-]*)(?:\[\w+\])?([<>=!~][^";]*)?(?:;[^"]*)?"', "\n".join(tables)
+    )
+    bounds = {name: versions for name, versions in required if "<" in versions}
+    assert bounds == (BOUNDED if needs_compressai else {})
+
+
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 def test_an_init_only_reexports(package):
     module = package / "src" / package.name.replace("-", "_")

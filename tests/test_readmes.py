@@ -31,7 +31,7 @@ def test_the_tables_name_what_exists():
     assert len(names) > 15
     for module, name in names:
         assert hasattr(__import__(module), name), f"{module}.{name}"
-    files = re.findall(r"`([a-z]+_[a-z]+)/([a-z_]+\.py)`", text)
+    files = re.findall(r"`([a-z]+_[a-z]+)/([a-z_/]+\.py)`", text)
     assert len(files) > 15
     for module, file in files:
         package = module.replace("_", "-")

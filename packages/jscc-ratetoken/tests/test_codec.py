@@ -40,7 +40,7 @@ def received_back(encoder, decoder, *, gain=1.0, **inputs):
     return decoder(gain * s, inputs["rate_index"], inputs["snr_db"], gain=gains, **prior)
 
 
-def test_untrained_encoder_sends_the_leading_whitened_channels():
+def test_untrained_encoder_sends_the_leading_precoded_channels():
     y = torch.arange(1.0, 9).view(1, 8, 1, 1).expand(1, 8, 1, 2)
     s = JSCCEncoder(CONFIG)(y, torch.tensor([[[1, 2]]]), torch.tensor([10.0]))
     assert s.tolist() == [[[1, 2, 0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 0, 0, 0, 0]]]

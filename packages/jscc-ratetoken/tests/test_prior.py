@@ -1,14 +1,14 @@
 import pytest
 import torch
 
-from jscc_ratetoken.prior import color, known_prior, lmmse_weight, to_tokens, whiten
+from jscc_ratetoken.prior import known_prior, lmmse_weight, precode, to_tokens, undo_precoding
 
 
-def test_whitening_by_hand():
+def test_precoding_by_hand():
     # y = 6, mean 2, standard deviation 4: sent with (6 - 2) / sqrt(4) = 2.
     y, mean, scale = torch.tensor(6.0), torch.tensor(2.0), torch.tensor(4.0)
-    assert whiten(y, mean, scale) == 2
-    assert color(torch.tensor(2.0), mean, scale) == 6
+    assert precode(y, mean, scale) == 2
+    assert undo_precoding(torch.tensor(2.0), mean, scale) == 6
 
 
 def test_lmmse_weight_by_hand():
@@ -17,6 +17,15 @@ def test_lmmse_weight_by_hand():
         torch.tensor([[[4.0]]]), snr_db=torch.tensor([10.0]), gain=torch.tensor([0.5])
     )
     torch.testing.assert_close(weight, torch.tensor([[[4 / 4.2]]]))
+
+
+def test_lmmse_weights_of_one_variance_for_all_tokens():
+    snr_db, gain = torch.tensor([0.0, 60.0]), torch.tensor([1.0, 1.0])
+    weight = lmmse_weight(torch.tensor([0.5, 1.5]), snr_db=snr_db, gain=gain)
+    assert weight.shape == (2, 1, 2)
+    # 0 dB is N = 1/2: 0.5 / (0.5 + 0.5) and 1.5 / (1.5 + 0.5); without noise it is 1.
+    torch.testing.assert_close(weight[0, 0], torch.tensor([0.5, 0.75]))
+    torch.testing.assert_close(weight[1, 0], torch.ones(2), atol=1e-5, rtol=0)
 
 
 def test_amplitude_sqrt_scale_beats_its_neighbours():

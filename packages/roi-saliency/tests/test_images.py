@@ -25,6 +25,19 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     torch.testing.assert_close(load_image(tmp_path / "a.png"), expected)
 
 
+def test_transparent_pixels_lie_on_white(tmp_path):
+    Image.new("RGBA", (3, 3), (200, 0, 0, 51)).save(tmp_path / "a.png")
+    # 20% of (200, 0, 0) over 80% of 255: (244, 204, 204)
+    pixel = load_image(tmp_path / "a.png")[0, :, 1, 1] * 255
+    assert pixel.round().tolist() == [244, 204, 204]
+
+
+def test_greys_beyond_white_are_refused(tmp_path):
+    Image.fromarray(np.array([[0, 65536]], dtype=np.int32)).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=r"cannot read a\.tif: expected greys .* got 0\.\.65536"):
+        load_image(tmp_path / "a.tif")
+
+
 def test_exif_rotation_is_honoured(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter

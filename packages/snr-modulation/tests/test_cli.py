@@ -92,6 +92,20 @@ def test_images_of_a_folder(folder: Path) -> None:
         commands.load_images(photos, count=8, size=5)
 
 
+def test_images_are_upright_on_white_and_of_8_bits(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by half a turn
+    picture = Image.new("RGBA", (2, 2), (200, 0, 0, 51))  # over white: (244, 204, 204)
+    picture.putpixel((0, 0), (0, 0, 0, 255))
+    picture.save(tmp_path / "a.png", exif=exif)
+    pixels = commands.load_images(tmp_path, count=1, size=2)[0] * 255
+    assert pixels[:, 0, 0].round().tolist() == [244, 204, 204]
+    assert pixels[:, 1, 1].tolist() == [0, 0, 0]
+    Image.new("I;16", (2, 2)).save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match=r"expected images of 8 bits, got mode I.* .*b\.png"):
+        commands.load_images(tmp_path, count=2, size=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

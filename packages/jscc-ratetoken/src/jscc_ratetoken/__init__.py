@@ -18,6 +18,7 @@ from jscc_ratetoken.power import (
     to_complex,
     to_real,
 )
+from jscc_ratetoken.prior import lmmse_weight
 from jscc_ratetoken.rate import (
     active_mask,
     allocate_rate,
@@ -43,6 +44,7 @@ __all__ = [
     "active_mask",
     "allocate_rate",
     "dequantize_gain",
+    "lmmse_weight",
     "mmse",
     "normalize_power",
     "quantize_gain",

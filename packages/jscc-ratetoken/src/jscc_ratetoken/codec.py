@@ -1,7 +1,7 @@
 """JSCC encoder and decoder, Eq. (7).
 
-    y --whiten--> + rate token --> blocks --> SNR adapter --> head of rate k_i --> s
-    s_hat --LMMSE--> transposed head --> SNR adapter --> + rate token --> blocks --colour--> y_hat
+    y --precode--> + rate token --> blocks --> SNR adapter --> head of rate k_i --> s
+    s_hat --LMMSE--> transposed head --> SNR adapter --> + rate token --> blocks --undo--> y_hat
 
 Every learned branch starts at zero, so an untrained pair is the optimal linear link: components of
 standard deviation `scale` are sent with amplitude `scale^(1/2)` and estimated by LMMSE.
@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from jscc_ratetoken.heads import InverseRateHeads, RateHeads
-from jscc_ratetoken.prior import color, known_prior, lmmse_weight, to_tokens, whiten
+from jscc_ratetoken.prior import known_prior, lmmse_weight, precode, to_tokens, undo_precoding
 from jscc_ratetoken.rate import active_mask, check_levels
 from jscc_ratetoken.tokens import RateToken
 from jscc_ratetoken.windows import WindowBlock
@@ -138,7 +138,7 @@ class JSCCEncoder(nn.Module):
             raise ValueError(f"expected y (B, {channels}, h, w), got {tuple(y.shape)}")
         check_grid(rate_index, snr_db, batch=y.shape[0], grid=y.shape[2:])
         mean, scale = known_prior(mean, scale, like=y)
-        tokens = to_tokens(whiten(y, mean, scale))  # (B, C, h, w) -> (B, N, C)
+        tokens = to_tokens(precode(y, mean, scale))  # (B, C, h, w) -> (B, N, C)
         tokens = self.transformer(tokens, rate_index, to_tokens(scale))
         tokens = self.snr_adapter(tokens, snr_db)
         return self.heads(tokens, rate_index.flatten(1))  # (B, N, C) -> (B, N, v_max)
@@ -199,7 +199,7 @@ class JSCCDecoder(nn.Module):
         tokens = self.snr_adapter(tokens, snr_db)
         tokens = self.transformer(tokens, rate_index, to_tokens(scale))
         u_hat = rearrange(tokens, "b (h w) c -> b c h w", h=height, w=width)
-        return color(u_hat, mean, scale)
+        return undo_precoding(u_hat, mean, scale)
 
 
 def check_grid(rate_index: Tensor, snr_db: Tensor, *, batch: int, grid: tuple[int, ...]) -> None:

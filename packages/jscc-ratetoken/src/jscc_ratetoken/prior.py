@@ -28,7 +28,7 @@ def to_tokens(latent: Tensor) -> Tensor:
     return rearrange(latent, "b c h w -> b (h w) c")
 
 
-def whiten(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+def precode(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     """Scale to the least-squares amplitudes of an analog link, `u = (y - mean) / sqrt(scale)`.
 
     `u` has standard deviation `scale^(1/2)`, that is `variance^(1/4)`. Reconstructed from the
@@ -37,21 +37,25 @@ def whiten(y: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
     return (y - mean) * scale.rsqrt()
 
 
-def color(u: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Undo `whiten`, `y = mean + sqrt(scale) * u`."""
+def undo_precoding(u: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Undo `precode`, `y = mean + sqrt(scale) * u`."""
     return mean + scale.sqrt() * u
 
 
-def lmmse_weight(scale: Tensor, *, snr_db: Tensor, gain: Tensor) -> Tensor:
-    """Weigh the received `s_hat / gain` as linear minimum mean square error does.
+def lmmse_weight(variance: Tensor, *, snr_db: Tensor, gain: Tensor) -> Tensor:
+    """Weight of the received `s_hat / gain` in its linear minimum mean square error estimate.
 
-    `u` has variance `scale`; unit-power channel noise split over two real numbers leaves
-    `N = 10^(-snr_db / 10) / (2 gain^2)` on each, so the weight is `scale / (scale + N)`.
+    Unit-power channel noise, split over two real numbers, leaves `N = 10^(-snr_db / 10) /
+    (2 gain^2)` on each after the division, so the weight is `variance / (variance + N)`.
 
     Args:
-        scale: (B, N, v), positive.
-        snr_db: (B,).
+        variance: of the numbers before the gain, (v,) or (B, N, v), positive. It is `scale` for
+            the `u` of `precode`.
+        snr_db: (B,), dB.
         gain: amplitude that the sender put on the stream, (B,).
+
+    Returns:
+        (B, 1, v) or (B, N, v), between 0 and 1.
     """
     noise = 10 ** (-snr_db / 10) / (2 * gain**2)  # (B,)
-    return scale / (scale + noise[:, None, None])
+    return variance / (variance + noise[:, None, None])

@@ -6,8 +6,9 @@ from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstima
 from lrisc_system.link import cross_channel, expected_cbr
 from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
 from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
-from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
+from lrisc_system.storage.checkpoint import SHIPPED, load_model, save_model
 from lrisc_system.storage.model_soup import average_models
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 
 __all__ = [

@@ -12,6 +12,8 @@ from cond_diffusion import DiffusionConfig, UNetConfig
 from entropy_hyperprior import HyperpriorConfig, TransformConfig
 from jscc_ratetoken import CodecConfig
 
+STRIDE = 16  # pixels of an image per latent position, each way: four halvings in g_a
+
 
 @dataclass(frozen=True)
 class LRISCConfig:

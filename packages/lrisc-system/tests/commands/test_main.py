@@ -14,7 +14,9 @@ from lrisc_system.config import TINY
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME, load_model, read_tensors, save_model
+from lrisc_system.storage.checkpoint import load_model, save_model
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import read_tensors
 from lrisc_system.system import LRISC
 
 

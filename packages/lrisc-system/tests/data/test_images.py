@@ -6,14 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lrisc_system.data.images import (
-    ImageError,
-    crop_to_size,
-    load_image,
-    load_mask,
-    pad_to_stride,
-    save_image,
-)
+from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
 
 
 @pytest.fixture
@@ -85,6 +78,26 @@ def test_grey_of_16_bits_in_tiff_of_either_byte_order(tmp_path):
     Image.fromarray(ramp).save(tmp_path / "a.tif")
     Image.frombytes("I;16B", (3, 1), ramp.astype(">u2").tobytes()).save(tmp_path / "b.tif")
     assert torch.equal(load_image(tmp_path / "a.tif"), load_image(tmp_path / "b.tif"))
+
+
+def test_integers_of_32_bits_are_white_at_65535_and_refused_above(tmp_path):
+    Image.fromarray(np.array([[0, 13107, 65535]], dtype=np.int32)).save(tmp_path / "a.tif")
+    assert load_image(tmp_path / "a.tif")[0, 0, 0].tolist() == [0.0, np.float32(0.2), 1.0]
+    for beyond in (65536, -1):
+        Image.fromarray(np.array([[0, beyond]], dtype=np.int32)).save(tmp_path / "b.tif")
+        with pytest.raises(ImageError, match=r"b\.tif: expected grey values of 8 or 16 bits"):
+            load_image(tmp_path / "b.tif")
+
+
+def test_floats_keep_their_scale(tmp_path):
+    Image.fromarray(np.array([[0.0, 0.25, 1.0]], dtype=np.float32)).save(tmp_path / "a.tif")
+    assert load_image(tmp_path / "a.tif")[0, 0, 0].tolist() == [0.0, 0.25, 1.0]
+
+
+def test_a_transparent_grey_of_16_bits_is_white(tmp_path):
+    ramp = np.array([[0, 1000, 65535]], dtype=np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "a.png", transparency=1000)
+    assert load_image(tmp_path / "a.png")[0, 0, 0].tolist() == [0.0, 1.0, 1.0]
 
 
 def test_floats_beyond_one_are_refused(tmp_path):
@@ -220,20 +233,3 @@ def test_mask_is_resized_and_bounded(tmp_path):
     torch.testing.assert_close(mask.mean(), torch.tensor(0.5))
     with pytest.raises(ValueError, match="expected size"):
         load_mask(tmp_path / "m.png", (0, 16))
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 33), (16, 16), (17, 5), (31, 48)])
-def test_padding_reaches_the_stride_and_is_undone(size):
-    image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(1))
-    padded = pad_to_stride(image, stride=16)
-    assert padded.shape[-2] == -(-size[0] // 16) * 16
-    assert padded.shape[-1] == -(-size[1] // 16) * 16
-    assert torch.equal(crop_to_size(padded, size), image)
-    assert torch.equal(padded[..., -1, -1], image[..., -1, -1])
-
-
-def test_padding_and_cropping_refuse_impossible_sizes():
-    with pytest.raises(ValueError, match="expected an image of at least 1 x 1"):
-        pad_to_stride(torch.zeros(1, 3, 0, 4))
-    with pytest.raises(ValueError, match=r"expected a size within \(4, 4\), got \(5, 4\)"):
-        crop_to_size(torch.zeros(1, 3, 4, 4), (5, 4))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lrisc_system.losses import mean_squared_error
-from lrisc_system.metrics.multiscale import magnified
+from lrisc_system.metrics.multiscale import multiscale
 
 
 def seeded(seed=0):
@@ -17,7 +17,7 @@ def look(x, x_hat, *, largest, calls=1):
         seen.append((x, x_hat))
         return torch.zeros(len(x))
 
-    distance = magnified(remember, largest=largest, generator=seeded())
+    distance = multiscale(remember, largest=largest, generator=seeded())
     for _ in range(calls):
         distance(x, x_hat)
     return seen
@@ -53,11 +53,11 @@ def test_both_images_of_a_pair_are_cut_alike_and_pairs_are_not():
 
 def test_over_many_draws_every_pixel_gets_a_gradient():
     x, x_hat = torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8, requires_grad=True)
-    distance = magnified(mean_squared_error, largest=4, generator=seeded())
+    distance = multiscale(mean_squared_error, largest=4, generator=seeded())
     torch.stack([distance(x, x_hat).sum() for _ in range(100)]).sum().backward()
     assert bool((x_hat.grad != 0).all())
 
 
 def test_a_magnification_below_one_is_refused():
     with pytest.raises(ValueError, match="magnification of at least 1, got 0"):
-        magnified(mean_squared_error, largest=0, generator=seeded())
+        multiscale(mean_squared_error, largest=0, generator=seeded())

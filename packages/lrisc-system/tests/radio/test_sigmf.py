@@ -10,15 +10,10 @@ import torch
 
 from lrisc_system.config import TINY
 from lrisc_system.packets.packet import Packet, PacketError
-from lrisc_system.radio.framing import build_frame, frame_layout
+from lrisc_system.radio.framing import frame_layout
 from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.sigmf import (
-    Recording,
-    read_sigmf,
-    record_packet,
-    recover_packet,
-    write_sigmf,
-)
+from lrisc_system.radio.recording import record_packet, recover_packet
+from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 from lrisc_system.system import LRISC
 
 sigmf = pytest.importorskip("sigmf", reason="needs the sigmf library: lrisc-system[sigmf]")
@@ -173,25 +168,6 @@ def test_damaged_recordings_end_in_one_line(packet, tmp_path):
         read_sigmf(tmp_path / "nowhere.sigmf-meta")
     with pytest.raises(PacketError, match="cannot be written"):
         write_sigmf(record_packet(packet), tmp_path / "no folder" / "a")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"samples": torch.zeros(3)}, "complex64"),
-        ({"sample_rate_hz": 0.0}, "sample rate"),
-        ({"sample_rate_hz": float("nan")}, "sample rate"),
-        ({"center_frequency_hz": float("inf")}, "frequency"),
-    ],
-)
-def test_wrong_recordings(wrong, message):
-    right = {
-        "samples": build_frame(torch.zeros(0, dtype=torch.complex64)),
-        "sample_rate_hz": 1e6,
-        "center_frequency_hz": 0.0,
-    }
-    with pytest.raises(ValueError, match=message):
-        Recording(**{**right, **wrong})
 
 
 def test_without_the_library(packet, tmp_path, monkeypatch):

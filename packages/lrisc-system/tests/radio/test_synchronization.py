@@ -3,9 +3,11 @@ import math
 import pytest
 import torch
 
-from lrisc_system.radio.framing import PREAMBLE_LENGTH, build_frame
+from lrisc_system.radio.detection import SyncError
+from lrisc_system.radio.framing import build_frame
 from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.synchronization import SyncError, find_preamble, receive_frame, shift, turn
+from lrisc_system.radio.synchronization import receive_frame
+from lrisc_system.radio.waveforms import shift_frequency
 
 
 def seeded(seed=0):
@@ -20,22 +22,6 @@ def loss_db(received, sent, snr_db):
     """How much larger the error is than the noise that the link added."""
     error = (received - sent).abs().square().mean().item()
     return 10 * math.log10(error) + snr_db
-
-
-def test_turn_by_hand():
-    turned = turn(torch.ones(5, dtype=torch.complex128), 0.25)
-    assert torch.allclose(turned, torch.tensor([1, 1j, -1, -1j, 1], dtype=torch.complex128))
-
-
-def test_shift_by_a_whole_sample_moves_it_and_by_a_half_interpolates():
-    impulse = torch.zeros(101, dtype=torch.complex128)
-    impulse[50] = 1
-    assert torch.allclose(shift(impulse, 3.0), impulse.roll(3))
-    # The band-limited pulse half a sample off its peak: sinc(1/2) = 2 / pi, on both sides.
-    half = shift(impulse, 0.5).real
-    assert half[50].item() == pytest.approx(2 / math.pi, abs=1e-3)
-    assert half[51].item() == pytest.approx(2 / math.pi, abs=1e-3)
-    assert torch.allclose(shift(shift(impulse, 0.3), -0.3), impulse)
 
 
 @pytest.mark.parametrize("count", [0, 1, 31, 2000])
@@ -109,18 +95,10 @@ def test_the_carrier_is_followed_when_it_wanders():
     framed = build_frame(sent)
     recording = link.record(framed, 20.0, generator=seeded(1))
     frame = receive_frame(recording, symbols=10_000)
-    still = turn(recording[: len(framed)], -frame.carrier_offset)
+    still = shift_frequency(recording[: len(framed)], -frame.carrier_offset)
     best = (still * framed.conj()).mean() / framed.abs().square().mean()  # one gain for all
     untracked = loss_db(still / best, framed, 20.0)
     assert loss_db(frame.symbols, sent, 20.0) < untracked - 6
-
-
-def test_the_frame_is_found_across_the_blocks_of_a_long_recording():
-    for delay in (3840.0, 4096.0 - PREAMBLE_LENGTH // 2, 30_000.0):
-        recording = RadioLink(delay=delay).record(
-            build_frame(symbols_of(50)), 5.0, generator=seeded(2)
-        )
-        assert find_preamble(recording)[0] == delay
 
 
 def test_noise_alone_is_no_frame():

@@ -18,6 +18,7 @@ from pathlib import Path
 from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
 
+from lrisc_system.commands import launched
 from lrisc_system.training import setup, state, trainer
 from lrisc_system.training.settings import TrainSettings
 
@@ -74,9 +75,9 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
     settings = TrainSettings(
         **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
     )
-    trainer.tyro.cli = lambda *_, **__: settings
+    launched.tyro.cli = lambda *_, **__: settings
     try:
-        trainer.main()
+        launched.train()
     except SystemExit as stop:
         os._exit(stop.code)
     except BaseException:

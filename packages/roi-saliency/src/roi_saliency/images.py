@@ -14,24 +14,38 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 def load_image(path: Path) -> Tensor:
     """Read a photo as (1, 3, H, W) in [0, 1], upright by its EXIF tag.
 
-    Grey, palette, transparent and 16-bit files become RGB; transparency is dropped.
+    Grey, palette and CMYK files become RGB; transparent pixels lie on white. Of greys deeper than
+    8 bits, 65535 is white, or 1.0 of floats, and more is refused. `lrisc_system.load_image` gives
+    the same pixels.
 
     Raises:
         ValueError: The file is not an image or is damaged; the message is one line.
     """
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            # Pillow would clip 16 bits to 8 rather than scale them.
-            deep = image.mode.startswith("I")
-            pixels = np.asarray(image if deep else image.convert("RGB"), dtype=np.float32)
+            pixels = _to_pixels(ImageOps.exif_transpose(file))
     except Exception as error:  # damaged files make Pillow raise a dozen types, struct.error too
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot read {path.name}: {reason}") from error
-    scaled = torch.from_numpy(pixels / (65535 if deep else 255))
-    if deep:
-        scaled = scaled[..., None].expand(-1, -1, 3)  # (H, W) -> (H, W, 3)
-    return scaled.permute(2, 0, 1)[None].contiguous()  # (H, W, 3) -> (1, 3, H, W)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous()  # -> (1, 3, H, W)
+
+
+def _to_pixels(image: Image.Image) -> np.ndarray:
+    """Scale any of Pillow's modes to float32 in [0, 1], (H, W, 3)."""
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them to 8 bits
+        values = np.asarray(image)
+        grey = values.astype(np.float32) / np.float32(1.0 if image.mode == "F" else 65535.0)
+        if not (grey.min() >= 0 and grey.max() <= 1):
+            raise ValueError(
+                f"expected greys up to 65535, or floats up to 1, got {values.min()}..{values.max()}"
+            )
+        if "transparency" in image.info:  # a PNG may call one grey transparent
+            grey[values == image.info["transparency"]] = 1.0
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"), dtype=np.float32) / 255.0
 
 
 def save_mask(mask: Tensor, path: Path) -> None:

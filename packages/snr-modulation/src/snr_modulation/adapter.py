@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from snr_modulation.hub import find, load_weights, read_config, save
+from snr_modulation.hub import load, save
 from snr_modulation.modulation import SNRModulation, spread_snr
 
 LAYER_COUNT = 8
@@ -132,11 +132,4 @@ class SNRAdapter(nn.Module):
             ImportError: without the extra [hub].
             ValueError: if files are missing, damaged, or of another module.
         """
-        folder = find(folder_or_id, revision=revision)
-        config = read_config(folder)
-        try:
-            adapter = cls(**config)
-        except TypeError as error:
-            raise ValueError(f"{folder} holds the config of another module: {error}") from error
-        load_weights(adapter, folder)
-        return adapter
+        return load(lambda config: cls(**config), folder_or_id, revision=revision)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from snr_modulation.link_check import CheckConfig, check
@@ -88,11 +88,14 @@ def load_callable(name: str) -> Any:
 def load_images(folder: Path, *, count: int, size: int) -> Tensor:
     """Load the centre crops of a folder's first images, by name; skip what is no image.
 
+    Images are upright by their EXIF tag, transparent pixels on white.
+
     Returns:
         (B, 3, size, size) in [0, 1].
 
     Raises:
-        ValueError: if there is no such folder, no image in it, or one is smaller than the crop.
+        ValueError: if there is no such folder, no image in it, or one is smaller than the crop or
+            has greys of more than 8 bits.
     """
     if not folder.is_dir():
         raise ValueError(f"expected a folder of images, got {folder}")
@@ -103,13 +106,18 @@ def load_images(folder: Path, *, count: int, size: int) -> Tensor:
         if not path.is_file():
             continue
         try:
-            image = Image.open(path).convert("RGB")
+            image = ImageOps.exif_transpose(Image.open(path))
         except UnidentifiedImageError:
             continue
+        if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them to 8 bits
+            raise ValueError(f"expected images of 8 bits, got mode {image.mode} {path}")
         if min(image.size) < size:
             raise ValueError(f"expected images of at least {size} pixels, got {image.size} {path}")
         left, top = (image.width - size) // 2, (image.height - size) // 2
-        crop = np.asarray(image.crop((left, top, left + size, top + size)))
+        if image.has_transparency_data:
+            white = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(white, image.convert("RGBA"))
+        crop = np.asarray(image.convert("RGB").crop((left, top, left + size, top + size)))
         crops.append(torch.from_numpy(crop.copy()).permute(2, 0, 1) / 255)  # (H, W, 3)
     if not crops:
         raise ValueError(f"expected images in {folder}, got none")

@@ -6,13 +6,14 @@ from lrisc_system.baselines.hevc_ldpc.hevc import HEVCImage
 from lrisc_system.baselines.hevc_ldpc.link import Reception, SeparationLink, ideal_link
 from lrisc_system.baselines.linear.analog import AnalogSignal
 from lrisc_system.baselines.linear.link import LinearLink, fit_linear_link
-from lrisc_system.radio.capacity import awgn_capacity, rayleigh_capacity
-from lrisc_system.radio.mcs import SCHEMES, Scheme
+from lrisc_system.capacity import awgn_capacity, rayleigh_capacity
+from lrisc_system.radio.mcs import MCS, MCS_TABLE
 
 __all__ = [
     "HEVC_420",
     "HEVC_444",
-    "SCHEMES",
+    "MCS",
+    "MCS_TABLE",
     "AnalogSignal",
     "Chroma",
     "DeepJSCC",
@@ -21,7 +22,6 @@ __all__ = [
     "HEVCImage",
     "LinearLink",
     "Reception",
-    "Scheme",
     "SeparationLink",
     "awgn_capacity",
     "fit_linear_link",

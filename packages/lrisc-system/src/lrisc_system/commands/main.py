@@ -17,27 +17,22 @@ from tyro.conf import Positional, arg
 
 from jscc_ratetoken import Channel
 from lrisc_system.commands.demo import run_demo
-from lrisc_system.commands.fading import Fading
-from lrisc_system.commands.models import describe_families
+from lrisc_system.commands.models import describe_models, find_model, open_link, open_model
 from lrisc_system.commands.tables import Result, metrics_table
 from lrisc_system.data.images import load_image, load_mask, save_image
 from lrisc_system.evaluation import EvaluateSettings, evaluate
 from lrisc_system.link import cross_channel
 from lrisc_system.metrics.quality import evaluate_pair
 from lrisc_system.packets.packet import Packet, read_packet, write_packet
-from lrisc_system.radio.sigmf import (
-    SIGMF_SUFFIXES,
-    Recording,
-    read_sigmf,
-    record_packet,
-    recover_packet,
-    write_sigmf,
-)
-from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
+from lrisc_system.radio.fading import Fading
+from lrisc_system.radio.recording import Recording, record_packet, recover_packet
+from lrisc_system.radio.sigmf import SIGMF_SUFFIXES, read_sigmf, write_sigmf
+from lrisc_system.storage.checkpoint import SHIPPED, load_model, save_model
 from lrisc_system.storage.model_soup import average_models
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 from lrisc_system.training.failures import TrainingError
-from lrisc_system.training.memory import print_plan
+from lrisc_system.training.memory_table import print_plan
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.trainer import Trainer
 
@@ -211,15 +206,16 @@ def demo(
         cbr: bandwidth not to exceed, side information included.
         checkpoint: folder with config.json and model.safetensors; the shipped one by default.
     """
-    run_demo(load_model(checkpoint), out=out, photo=photo, cbr=cbr, console=console)
+    link, detector = open_link(None, checkpoint)
+    run_demo(link, detector=detector, out=out, photo=photo, cbr=cbr, console=console)
 
 
 def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     """Train a model from scratch in one process, by the stages of Algorithm 1."""
-    Trainer(settings).run()
+    Trainer(settings, find_model(settings.model)).run()
 
 
-train.__doc__ = f"{train.__doc__}\n\n{describe_families()}"  # for its --help
+train.__doc__ = f"{train.__doc__}\n\n{describe_models()}"  # for its --help
 
 
 def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> None:
@@ -230,7 +226,9 @@ def plan(*, preset: str = "paper", batch_size: int = 16, bf16: bool = False) -> 
         batch_size: images per process; smaller batches are listed too.
         bf16: compute in mixed precision.
     """
-    print_plan(preset, batch_size=batch_size, bf16=bf16, console=console)
+    print_plan(
+        preset, trainable=find_model("lrisc"), batch_size=batch_size, bf16=bf16, console=console
+    )
 
 
 def average(models: ModelFolders, /, *, out: Path, float16: bool = False) -> None:
@@ -265,7 +263,7 @@ def run_evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
     goes on where it was. `accelerate launch -m lrisc_system.evaluation` takes the same options and
     shares the images among processes.
     """
-    evaluate(settings, console=console)
+    evaluate(settings, console=console, open_model=open_model)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -32,15 +32,21 @@ class ImageError(ValueError):
 def load_image(path: str | os.PathLike[str]) -> Tensor:
     """Read an image file as RGB.
 
-    Grey (8 and 16 bits), palette, CMYK and transparent images become RGB, transparent ones over
-    white; the EXIF orientation is applied; of an animation, the first frame is taken.
+    - Grey, palette and CMYK images become RGB.
+    - Transparent pixels lie on white.
+    - Grey integers of more than 8 bits, in 16 or 32: 65535 is white, more is refused. (Pillow
+      reads colours of 16 bits as 8.)
+    - Grey floats: 1.0 is white; values below 0 or above 1 are refused.
+    - The EXIF orientation is applied.
+    - Of an animation or a document, the first frame is taken.
 
     Returns:
         `(1, 3, H, W)` float32 in `[0, 1]`.
 
     Raises:
-        ImageError: the file is missing, no image, damaged, truncated, or too large to be a photo
-            (more pixels than `PIL.Image.MAX_IMAGE_PIXELS`, 89 million by default).
+        ImageError: the file is missing, no image, damaged, truncated, of greys beyond white, or
+            too large to be a photo (more pixels than `PIL.Image.MAX_IMAGE_PIXELS`, 89 million by
+            default).
     """
     return _to_image(_read_pixels(Path(path)))
 
@@ -115,34 +121,8 @@ def save_image(image: Tensor, path: str | os.PathLike[str]) -> None:
         raise ImageError(f"{path}: cannot be written ({_one_line(error)})") from error
 
 
-def pad_to_stride(image: Tensor, *, stride: int = 16) -> Tensor:
-    """Repeat the last row and column until both sides are multiples of `stride`.
-
-    Works from 1 x 1 on, where a reflection has nothing to reflect.
-
-    Args:
-        image: `(B, C, H, W)`.
-        stride: pixels per latent position.
-
-    Returns:
-        `(B, C, H', W')`, `H'` and `W'` the next multiples.
-    """
-    height, width = image.shape[-2:]
-    if height < 1 or width < 1:
-        raise ValueError(f"expected an image of at least 1 x 1, got {tuple(image.shape)}")
-    return F.pad(image, (0, -width % stride, 0, -height % stride), mode="replicate")
-
-
-def crop_to_size(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undo `pad_to_stride`: keep the upper left `size = (H, W)` of `(B, C, H', W')`."""
-    height, width = size
-    if not (1 <= height <= image.shape[-2] and 1 <= width <= image.shape[-1]):
-        raise ValueError(f"expected a size within {tuple(image.shape[-2:])}, got {tuple(size)}")
-    return image[..., :height, :width]
-
-
 def _read_pixels(path: Path) -> np.ndarray:
-    """Decode a file to float32 in [0, 1], (H, W) when grey with 16 bits, else (H, W, 3)."""
+    """Decode a file to float32 in [0, 1], (H, W) of deep greys, else (H, W, 3)."""
     if not path.exists():
         raise ImageError(f"{path}: no such file")
     if not path.is_file():
@@ -178,25 +158,28 @@ def _decode(source: Path | io.BytesIO, name: str | Path) -> np.ndarray:
 
 
 def _to_pixels(picture: Image.Image, name: str | Path) -> np.ndarray:
-    """Scale any of Pillow's modes to [0, 1]."""
-    if picture.mode.startswith("I"):  # 16 bits, which older Pillows keep in 32
-        return _scaled(np.asarray(picture).astype(np.float32) / 65535.0, name)
-    if picture.mode == "F":
-        return _scaled(np.asarray(picture, dtype=np.float32), name)
+    """Scale any of Pillow's modes to [0, 1]: (H, W) of deep greys, else (H, W, 3)."""
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _scale_deep(picture, name)
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0
 
 
-def _scaled(pixels: np.ndarray, name: str | Path) -> np.ndarray:
-    """Refuse deep grey images whose white is unknown."""
+def _scale_deep(picture: Image.Image, name: str | Path) -> np.ndarray:
+    """Scale greys of 16 or 32 bits; refuse those whose white is unknown."""
+    white = 1.0 if picture.mode == "F" else 65535.0
+    values = np.asarray(picture)
+    pixels = values.astype(np.float32) / np.float32(white)
     low, high = float(pixels.min()), float(pixels.max())
     if not (low >= 0.0 and high <= 1.0):
         raise ImageError(
             f"{name}: expected grey values of 8 or 16 bits, or floats in [0, 1], "
             f"got {low:g} to {high:g} of full scale"
         )
+    if "transparency" in picture.info:  # a PNG may call one grey transparent
+        pixels[values == picture.info["transparency"]] = 1.0
     return pixels
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrisc_system.commands.fading import Fading
 from lrisc_system.link import check_snr_db
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.checkpoint import SHIPPED
 
 SHIPPED_DEEPJSCC = SHIPPED.parent / "deepjscc"
@@ -35,6 +35,7 @@ class EvaluateSettings:
             no-diffusion, steps-4, steps-17, steps-65.
         checkpoint: folder with config.json and model.safetensors of LRISC; the shipped one by
             default.
+        model: what made it: lrisc, or module:function; what its run card names by default.
         alpha: weight of the background of LRISC, Eq. (3); the model's by default.
         steps: diffusion steps of LRISC; the model's by default.
         deepjscc: folder with trained DeepJSCC in it or below, one for each bandwidth; the shipped
@@ -61,6 +62,7 @@ class EvaluateSettings:
     masks: Path | None = None
     links: tuple[str, ...] = ()
     checkpoint: Path = SHIPPED
+    model: str | None = None
     alpha: float | None = None
     steps: int | None = None
     deepjscc: Path = SHIPPED_DEEPJSCC

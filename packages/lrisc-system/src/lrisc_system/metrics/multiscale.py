@@ -1,4 +1,4 @@
-"""A perceptual distance through a magnifying glass: at scales its network was not made for.
+"""A perceptual distance at several scales, also those that its network was not trained at.
 
 The first layer of AlexNet moves in steps of four pixels. A model that it trains at one scale alone
 loses more of what other networks see than one that it also trains on enlarged parts of the image.
@@ -6,24 +6,27 @@ loses more of what other networks see than one that it also trains on enlarged p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
-from lrisc_system.losses import Perceptual
+Distance = Callable[[Tensor, Tensor], Tensor]
+"""Two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
 
 
-def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> Perceptual:
-    """Let a distance look at each pair of images through a magnification drawn anew at every call.
+def multiscale(perceptual: Distance, *, largest: int, generator: Generator) -> Distance:
+    """Measure each pair of images at a magnification drawn at random for every call.
 
-    The magnification m is a whole number from 1 to `largest`, all as likely. The network sees one
-    random rectangle of 1/m of the height and the width of each pair of images, enlarged m times,
-    so that every magnification costs the same.
+    The magnification m is an integer, uniform from 1 to `largest`. The network sees one random
+    rectangle of 1/m of the height and the width of each pair of images, enlarged m times, so that
+    every magnification costs the same.
 
     Args:
         perceptual: two batches of images (B, 3, H, W) in [0, 1] -> (B,).
         largest: magnification, at least 1; 1 shows the images as they are.
-        generator: of magnification and places, on the CPU: they decide shapes.
+        generator: of magnifications and rectangles, on the CPU: they decide shapes.
 
     Returns:
         A distance of the same kind.
@@ -35,7 +38,7 @@ def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> 
         raise ValueError(f"expected a magnification of at least 1, got {largest}")
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:
-        times = _draw(largest, generator) + 1
+        times = _draw_integer(largest, generator) + 1
         if times == 1:
             return perceptual(x, x_hat)
         parts = [_cut(pair, times, generator) for pair in torch.stack([x, x_hat], dim=1)]
@@ -45,7 +48,7 @@ def magnified(perceptual: Perceptual, *, largest: int, generator: Generator) -> 
     return distance
 
 
-def _draw(count: int, generator: Generator) -> int:
+def _draw_integer(count: int, generator: Generator) -> int:
     """Draw from 0 .. count - 1."""
     return int(torch.randint(count, (), generator=generator))
 
@@ -54,7 +57,7 @@ def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
     """Cut one random rectangle out of images (2, 3, H, W) that lie one above the other."""
     for dimension in (-2, -1):
         side = max(1, pair.shape[dimension] // times)
-        first = _draw(pair.shape[dimension] - side + 1, generator)
+        first = _draw_integer(pair.shape[dimension] - side + 1, generator)
         pair = pair.narrow(dimension, first, side)
     return pair
 

@@ -23,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lrisc_system.capacity import uses_at_capacity
+from lrisc_system.packets.byte_reader import ByteReader, encode_varint
 from lrisc_system.storage.files import write_atomically
 
 MAGIC = b"LR"
@@ -46,7 +48,7 @@ class Packet:
         symbols: `(K,)` complex64, mean power at most 1 when sent.
         rate_stream: the entropy-coded rate indices of the tokens.
         z_stream: the entropy-coded hyper-latent.
-        gain_code: the image's power gain on a log scale, 0 to 255.
+        gain_code: amplitude gain of the image's symbols on a log scale, 0 to 255.
         image_size: `(H, W)` in pixels.
         fingerprint: 4 bytes that name the model that wrote the packet.
         snr_db: the receiver's estimate of the channel, absent in a packet that was not sent yet.
@@ -93,10 +95,7 @@ class Packet:
 
         The side information travels at the capacity of the same channel.
         """
-        if not math.isfinite(snr_db) or not -100.0 <= snr_db <= 100.0:
-            raise ValueError(f"expected snr_db in -100..100, got {snr_db}")
-        capacity = math.log1p(10.0 ** (snr_db / 10.0)) / math.log(2.0)  # bits per complex use
-        return self.symbols.numel() + math.ceil(self.side_bits / capacity)
+        return self.symbols.numel() + uses_at_capacity(self.side_bits, snr_db=snr_db)
 
     def cbr(self, snr_db: float) -> float:
         """Channel bandwidth ratio: complex channel uses over `3 * H * W`."""
@@ -117,9 +116,19 @@ class Packet:
         Raises:
             PacketError: the bytes are no packet, damaged, cut short or longer than they should be.
         """
-        reader = _Reader(data)
-        if reader.take(len(MAGIC)) != MAGIC:
+        if not data.startswith(MAGIC):
             raise PacketError("not an LRISC packet")
+        try:
+            return cls._parse(data)
+        except PacketError:
+            raise
+        except ValueError as error:
+            raise PacketError(f"damaged packet: {error}") from error
+
+    @classmethod
+    def _parse(cls, data: bytes) -> "Packet":
+        reader = ByteReader(data)
+        reader.take(len(MAGIC))
         version = reader.take(1)[0]
         if version != VERSION:
             raise PacketError(f"expected packet version {VERSION}, got {version}")
@@ -130,12 +139,9 @@ class Packet:
         z_stream = reader.take(reader.varint())
         checksum = zlib.crc32(data[: reader.position])
         if reader.take(4) != struct.pack("<I", checksum):
-            raise PacketError("damaged packet: the checksum of the side information is wrong")
+            raise ValueError("the checksum of the side information is wrong")
         symbols, snr_db = _read_symbols(data[reader.position :])
-        try:
-            return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
-        except ValueError as error:
-            raise PacketError(f"damaged packet: {error}") from error
+        return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
 
     def _side_bytes(self) -> bytes:
         """The side part, its checksum last."""
@@ -146,11 +152,11 @@ class Packet:
                 bytes([VERSION]),
                 self.fingerprint,
                 bytes([self.gain_code]),
-                _varint(height),
-                _varint(width),
-                _varint(len(self.rate_stream)),
+                encode_varint(height),
+                encode_varint(width),
+                encode_varint(len(self.rate_stream)),
                 self.rate_stream,
-                _varint(len(self.z_stream)),
+                encode_varint(len(self.z_stream)),
                 self.z_stream,
             ]
         )
@@ -195,47 +201,10 @@ def _read_symbols(data: bytes) -> tuple[Tensor, float | None]:
     """Split symbols and trailer, and check both."""
     payload_bytes = len(data) - _TRAILER.size
     if payload_bytes < 0 or payload_bytes % _SYMBOL_BYTES:
-        raise PacketError("damaged packet: cut short or too long")
+        raise ValueError("cut short or too long")
     payload = data[:payload_bytes]
     snr_db, checksum = _TRAILER.unpack(data[payload_bytes:])
     if zlib.crc32(data[payload_bytes:-4], zlib.crc32(payload)) != checksum:
-        raise PacketError("damaged packet: the checksum of the symbols is wrong")
+        raise ValueError("the checksum of the symbols is wrong")
     symbols = torch.from_numpy(np.frombuffer(payload, dtype="<c8").astype(np.complex64))
     return symbols, None if math.isnan(snr_db) else snr_db
-
-
-def _varint(value: int) -> bytes:
-    """Base 128, lowest digit first, the top bit set on all but the last byte."""
-    digits = bytearray()
-    while value >= 128:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
-
-
-class _Reader:
-    """Takes bytes off the front, and complains when there are too few."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.position = 0
-
-    def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
-        if count > len(self.data) - self.position:
-            raise PacketError(
-                "damaged packet: cut short" if self.data[:2] == MAGIC else "not an LRISC packet"
-            )
-        self.position += count
-        return self.data[self.position - count : self.position]
-
-    def varint(self) -> int:
-        """A number of up to four base-128 digits."""
-        value = 0
-        for shift in range(0, 28, 7):
-            digit = self.take(1)[0]
-            value |= (digit & 127) << shift
-            if digit < 128:
-                return value
-        raise PacketError("damaged packet: a length in the header is wrong")

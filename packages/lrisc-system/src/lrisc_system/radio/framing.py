@@ -39,6 +39,11 @@ def zadoff_chu(length: int, *, root: int) -> Tensor:
     return torch.polar(torch.ones(length, dtype=torch.float64), -2 * math.pi * turns)
 
 
+def preamble() -> Tensor:
+    """The samples that every frame begins with, complex128 `(PREAMBLE_LENGTH,)`."""
+    return zadoff_chu(PREAMBLE_LENGTH, root=PREAMBLE_ROOT)
+
+
 @dataclass(frozen=True)
 class FrameLayout:
     """Where things are in a frame of `length` samples.
@@ -80,7 +85,7 @@ def frame_layout(symbols: int) -> FrameLayout:
     known = torch.zeros(length, dtype=torch.complex128)
     known[is_known] = torch.cat(
         [
-            zadoff_chu(PREAMBLE_LENGTH, root=PREAMBLE_ROOT),
+            preamble(),
             sequence[torch.arange(pilots) % PILOT_LENGTH],
         ]
     )

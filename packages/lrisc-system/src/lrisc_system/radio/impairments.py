@@ -7,13 +7,14 @@ import torch
 from torch import Generator, Tensor
 
 from jscc_ratetoken import AWGN
+from lrisc_system.radio.estimation import GUARD
 from lrisc_system.radio.framing import PREAMBLE_LENGTH
-from lrisc_system.radio.synchronization import GUARD, shift, turn
+from lrisc_system.radio.waveforms import fractional_delay, shift_frequency
 
 
 @dataclass(frozen=True)
 class RadioLink:
-    """Delay, turn, scale a frame and add noise, as two radios without a common clock do.
+    """Delay, scale, shift in frequency and add noise, as two radios without a common clock do.
 
     Args:
         gain: amplitude.
@@ -51,10 +52,11 @@ class RadioLink:
         whole = math.floor(self.delay)
         air = torch.zeros(len(frame) + whole + self.tail + 2 * GUARD, dtype=torch.complex128)
         air[GUARD + whole : GUARD + whole + len(frame)] = frame
-        air = shift(air, self.delay - whole)[GUARD:-GUARD]
+        air = fractional_delay(air, self.delay - whole)[GUARD:-GUARD]
         walk = torch.randn(len(air), dtype=torch.float64, generator=generator).cumsum(0)
         phase = self.phase + self.phase_noise * walk
-        received = turn(air, self.carrier_offset) * torch.polar(torch.ones_like(phase), phase)
-        power = frame[:PREAMBLE_LENGTH].abs().square().mean().sqrt()
-        noisy = AWGN()((received / power)[None], torch.tensor([snr_db]), generator=generator)[0]
-        return (self.gain * power * noisy).to(torch.complex64)
+        rotation = torch.polar(torch.ones_like(phase), phase)
+        received = shift_frequency(air, self.carrier_offset) * rotation
+        amplitude = frame[:PREAMBLE_LENGTH].abs().square().mean().sqrt()
+        noisy = AWGN()((received / amplitude)[None], torch.tensor([snr_db]), generator=generator)[0]
+        return (self.gain * amplitude * noisy).to(torch.complex64)

@@ -1,4 +1,4 @@
-"""A modulation with a code rate: bytes in, noisy symbols across, bytes out."""
+"""Modulation and coding schemes (MCS): bytes in, noisy symbols across, bytes out."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,8 +22,13 @@ from lrisc_system.radio.soft_channel import observe
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """A modulation and a code rate of 802.11n."""
+class MCS:
+    """A modulation and coding scheme: a modulation with a code rate of 802.11n.
+
+    Attributes:
+        modulation: of the symbols.
+        rate: information bits per coded bit.
+    """
 
     modulation: Modulation
     rate: Fraction
@@ -76,4 +81,4 @@ class Scheme:
         return decode_bytes(llr.numpy(), plan=plan, decoder=wifi_decoder(self.rate))
 
 
-SCHEMES = tuple(Scheme(modulation, rate) for modulation in Modulation for rate in BASE_MATRICES)
+MCS_TABLE = tuple(MCS(modulation, rate) for modulation in Modulation for rate in BASE_MATRICES)

@@ -60,8 +60,8 @@ class Constellation:
                 f"expected (M,) bits, M a multiple of {self.bits_per_symbol}, "
                 f"got {tuple(bits.shape)}"
             )
-        place = 2 ** torch.arange(self.bits_per_axis - 1, -1, -1)
-        patterns = bits.long().view(-1, self.axes, self.bits_per_axis) @ place  # (K, axes)
+        weights = 2 ** torch.arange(self.bits_per_axis - 1, -1, -1)
+        patterns = bits.long().view(-1, self.axes, self.bits_per_axis) @ weights  # (K, axes)
         axes = self.amplitudes()[patterns].float()
         imaginary = axes[:, 1] if self.axes == 2 else torch.zeros_like(axes[:, 0])
         return torch.complex(axes[:, 0], imaginary)
@@ -82,8 +82,8 @@ class Constellation:
         # An axis has half of the complex noise, so the exponent is d^2 / (2 * noise_power / 2).
         likelihood = -distance / noise_power.double().expand(len(symbols))[:, None, None]
         ratios = []
-        for place in range(self.bits_per_axis - 1, -1, -1):
-            one = (torch.arange(len(amplitudes)) >> place & 1).bool()
+        for position in range(self.bits_per_axis - 1, -1, -1):
+            one = (torch.arange(len(amplitudes)) >> position & 1).bool()
             ratios.append(
                 likelihood[..., ~one].logsumexp(dim=-1) - likelihood[..., one].logsumexp(dim=-1)
             )

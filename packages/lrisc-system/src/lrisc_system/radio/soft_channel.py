@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from jscc_ratetoken import Channel, RayleighBlock, RayleighFast, zero_forcing
 
-WEAKEST_FADING = 1e-12  # power; keeps the noise after division finite
+WEAKEST_FADING = 1e-12  # as power; keeps the noise after division finite
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
-"""Files written whole or not at all, and told apart by their content."""
+"""Files and folders written whole or not at all, and told apart by their content."""
 
 import contextlib
 import hashlib
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -31,6 +35,40 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Fill a temporary folder, then move its files into `folder` in one rename each.
+
+    A new folder appears in one rename, with all its files. In a folder that is there already,
+    files of the same names are replaced and all others stay. A process that is killed leaves the
+    old or the new version of every file, and a folder `.NAME-*` with what was not moved yet.
+
+    Args:
+        folder: made if it is missing, as are its parents. Files only: no folders within it.
+
+    Raises:
+        OSError: the disk is full, or `folder` is a file or not writable.
+    """
+    folder = folder.resolve()
+    parent = folder if folder.is_dir() else folder.parent  # on the same disk as the target
+    parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+    try:
+        yield fresh
+        for path in fresh.iterdir():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.chmod(0o644)  # colleagues may read; temporary folders and safetensors forbid it
+        if folder.is_dir():
+            for path in sorted(fresh.iterdir()):
+                path.replace(folder / path.name)
+        else:
+            fresh.chmod(0o755)
+            fresh.replace(folder)
+    finally:
+        rmtree(fresh, ignore_errors=True)
 
 
 def hash_file(path: Path) -> str:

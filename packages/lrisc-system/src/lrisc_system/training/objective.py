@@ -18,7 +18,7 @@ from lrisc_system.losses import (
     rate_distortion,
     roi_distortion,
 )
-from lrisc_system.metrics.multiscale import magnified
+from lrisc_system.metrics.multiscale import multiscale
 from lrisc_system.system import LRISC
 from lrisc_system.training.recipes import Stage
 
@@ -59,7 +59,7 @@ class TrainingObjective(nn.Module):
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
         lambda_grid: weight of `grid_distortion`.
-        magnification: the largest at which `perceptual` sees the images, see `magnified`.
+        magnification: the largest at which `perceptual` sees the images, see `multiscale`.
         channel: what the symbols cross; AWGN by default.
     """
 
@@ -133,7 +133,7 @@ class TrainingObjective(nn.Module):
                 x,
                 x_hat,
                 mask,
-                perceptual=magnified(
+                perceptual=multiscale(
                     self._perceptual[0],
                     largest=self.magnification,
                     generator=Generator().manual_seed(seed),

@@ -75,7 +75,7 @@ class Recipe:
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
         perceptual: networks of LPIPS in Eq. (13), of `perceptual.BACKBONES`; their distances add.
-        magnification: the largest at which they see the crops, see `magnified`.
+        magnification: the largest at which they see the crops, see `multiscale`.
         lambda_grid: weight of the pattern that errors in flat areas have in common, see
             `losses.grid_distortion`.
         average_decay: of the moving average of the weights, which is what is kept.

@@ -15,11 +15,11 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from lrisc_system.storage.checkpoint import (
+from lrisc_system.storage.files import replacing
+from lrisc_system.storage.tensors import (
     CheckpointError,
     load_weights,
     read_tensors,
-    replacing,
     write_tensors,
 )
 

@@ -1,29 +1,22 @@
-"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate.
-
-`accelerate launch -q -m lrisc_system.train --help`, or `lrisc train --help` for one process.
-"""
+"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
-import tyro
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from lrisc_system.commands.models import describe_families, find_family
 from lrisc_system.data.crops import Share, mix_seed
 from lrisc_system.data.photos import Samples, find_masks, hash_names
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME, load_weights
-from lrisc_system.training.failures import Batch, ending_in_one_line, stop_if_broken
-from lrisc_system.training.launching import start_missing_processes
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import load_weights
+from lrisc_system.training.failures import Batch, stop_if_broken
 from lrisc_system.training.monitor import Monitor, read_curves
 from lrisc_system.training.objective import LossTerms, first_broken
 from lrisc_system.training.recipes import Stage, find_preset
@@ -64,7 +57,7 @@ from lrisc_system.training.state import (
     whole,
 )
 from lrisc_system.training.trackers import Trackers
-from lrisc_system.training.trainable import Family
+from lrisc_system.training.trainable import TrainableModel
 from lrisc_system.training.validation import validate
 
 
@@ -73,16 +66,16 @@ class Trainer:
 
     Args:
         settings: what to train, on what, for how long.
-        family: the kind of model to train; what `settings.model` names by default.
+        trainable: the kind of model to train, which `settings.model` names.
 
     Raises:
         ValueError: if the settings, the data and the processes do not go together.
     """
 
-    def __init__(self, settings: TrainSettings, *, family: Family[Any] | None = None) -> None:
+    def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
         self.settings = settings
-        self.family = find_family(settings.model) if family is None else family
-        self.recipe = settings.adjust(find_preset(settings.preset, self.family.recipes()))
+        self.trainable = trainable
+        self.recipe = settings.adjust(find_preset(settings.preset, self.trainable.recipes()))
         self.accelerator = start_accelerator(settings)
         self.parts = self.accelerator.num_processes * settings.accumulate
         for stage in self.recipe.stages:
@@ -92,7 +85,7 @@ class Trainer:
                     f"processes times accumulation, got {self.parts}"
                 )
         self.source, held_out = open_data(
-            settings, detector=self.family.detector, device=self.accelerator.device
+            settings, detector=self.trainable.detector, device=self.accelerator.device
         )
         self.schedule: Schedule = (
             StepSchedule(self.recipe.stages)
@@ -148,7 +141,7 @@ class Trainer:
         """Set the weights that training begins with: of a trained model, or in closed form."""
         trained = self.settings.start_from
         if trained is None:
-            self.family.start(self.model, self.source, seed=self.settings.seed)
+            self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
             load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
 
@@ -168,7 +161,7 @@ class Trainer:
             fused=on_gpu and not sharded,
         )
         objective, optimizer = self.accelerator.prepare(
-            self.family.objective(
+            self.trainable.objective(
                 self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
             ),
             adam,
@@ -285,10 +278,10 @@ class Trainer:
         averaged = self._averaged()
         if self.accelerator.is_main_process:
             figures = validate(
-                partial(self.family.transmit, averaged),
+                self.trainable.link(averaged),
                 self.held_out,
                 self.held_out_masks,
-                detector=self.family.detector,
+                detector=self.trainable.detector,
                 perceptual=self.reported,
                 device=self.accelerator.device,
             )
@@ -304,15 +297,15 @@ class Trainer:
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
         torch.manual_seed(self.settings.seed)
-        model: nn.Module = self.family.make(self.settings)
-        self.family.adapt(model, self.settings)
+        model: nn.Module = self.trainable.make(self.settings)
+        self.trainable.adapt(model, self.settings)
         return model
 
     def _averaged(self) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""
-        averaged: nn.Module = self.family.make(self.settings)
+        averaged: nn.Module = self.trainable.make(self.settings)
         averaged.load_state_dict(whole(self.model.state_dict()) | whole(self.average))
-        self.family.finish(averaged)
+        self.trainable.finish(averaged)
         return averaged.to(self.accelerator.device)
 
     def _leave_shards(self) -> None:
@@ -329,7 +322,7 @@ class Trainer:
         """Write the finished model, and its card beside it."""
         averaged, card = self._averaged(), self._card(place)
         if self.accelerator.is_main_process:
-            self.family.save(averaged, self.settings.output / "model")
+            self.trainable.save(averaged, self.settings.output / "model")
             finish_card(card, self.settings.output, model=self.settings.output / "model")
 
     def _write_card(self, place: Place) -> None:
@@ -356,20 +349,3 @@ class Trainer:
             ledger=self._ledger(),
             curves=read_curves(settings.output),
         )
-
-
-def main() -> None:
-    """Train from the command line; a user's mistake ends in one line and exit code 2."""
-    settings = tyro.cli(
-        TrainSettings,
-        prog="lrisc_system.train",
-        description=f"{__doc__}\n{describe_families()}",
-        console_outputs=os.environ.get("LOCAL_RANK", "0") == "0",
-    )
-    start_missing_processes("lrisc_system.train")
-    with ending_in_one_line():
-        Trainer(settings).run()
-
-
-if __name__ == "__main__":
-    main()

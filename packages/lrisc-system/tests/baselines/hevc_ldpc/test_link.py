@@ -6,9 +6,9 @@ import torch
 
 from jscc_ratetoken import AWGN, Noiseless, RayleighBlock, RayleighFast
 from lrisc_system.baselines import (
-    SCHEMES,
+    MCS,
+    MCS_TABLE,
     HEVCImage,
-    Scheme,
     SeparationLink,
     awgn_capacity,
     ideal_link,
@@ -19,10 +19,10 @@ from lrisc_system.radio.qam import Modulation
 CBR = 1 / 24
 HALF, TWO_THIRDS, THREE_QUARTERS = Fraction(1, 2), Fraction(2, 3), Fraction(3, 4)
 FEW = (
-    Scheme(Modulation.BPSK, HALF),
-    Scheme(Modulation.QPSK, HALF),
-    Scheme(Modulation.QAM16, TWO_THIRDS),
-    Scheme(Modulation.QAM64, THREE_QUARTERS),
+    MCS(Modulation.BPSK, HALF),
+    MCS(Modulation.QPSK, HALF),
+    MCS(Modulation.QAM16, TWO_THIRDS),
+    MCS(Modulation.QAM64, THREE_QUARTERS),
 )
 
 
@@ -38,7 +38,7 @@ def source():
 
 @pytest.fixture(scope="module")
 def link():
-    return SeparationLink(AWGN(), schemes=FEW, rehearsals=10)
+    return SeparationLink(AWGN(), mcs_table=FEW, rehearsals=10)
 
 
 def generator(seed=0):
@@ -46,20 +46,20 @@ def generator(seed=0):
 
 
 class FixedLosses(SeparationLink):
-    """A link that is told how often each scheme fails."""
+    """A link that is told how often each MCS fails."""
 
     def __init__(self, losses):
-        super().__init__(Noiseless(), schemes=tuple(losses))
+        super().__init__(Noiseless(), mcs_table=tuple(losses))
         self.losses = losses
 
-    def loss_probability(self, scheme, symbols, snr_db):
-        return self.losses[scheme]
+    def loss_probability(self, mcs, symbols, snr_db):
+        return self.losses[mcs]
 
 
 def test_sixteen_schemes_from_half_a_bit_to_five():
-    assert len(SCHEMES) == 16
-    assert {s.efficiency for s in SCHEMES} >= {Fraction(1, 2), Fraction(1), Fraction(3), 5}
-    assert str(Scheme(Modulation.QAM16, TWO_THIRDS)) == "16-QAM 2/3"
+    assert len(MCS_TABLE) == 16
+    assert {s.efficiency for s in MCS_TABLE} >= {Fraction(1, 2), Fraction(1), Fraction(3), 5}
+    assert str(MCS(Modulation.QAM16, TWO_THIRDS)) == "16-QAM 2/3"
 
 
 def test_a_good_channel_delivers_the_encoding_within_the_bandwidth(link, source):
@@ -68,11 +68,11 @@ def test_a_good_channel_delivers_the_encoding_within_the_bandwidth(link, source)
     assert got.lost_block is None
     assert got.scale == 1
     # 1536 uses less 12 for the header leave 1524: 6096 bits of 16-QAM in four blocks of 1524.
-    assert got.scheme == Scheme(Modulation.QAM16, TWO_THIRDS)
+    assert got.mcs == MCS(Modulation.QAM16, TWO_THIRDS)
     assert got.blocks == 4
     assert got.cbr == (12 + 4 * 1524 / 4) / (3 * 96 * 128)
     assert got.cbr <= CBR
-    budget = got.scheme.plan(1524).message_bytes()
+    budget = got.mcs.plan(1524).message_bytes()
     assert torch.equal(got.image, source.fit(budget).image)
     assert got.payload_bytes == len(source.fit(budget).payload) <= budget
 
@@ -85,13 +85,13 @@ def test_the_choice_follows_the_snr_and_stays_below_the_ideal_code(link, source)
         assert got.delivered
         assert got.payload_bytes <= ideal.payload_bytes
         assert psnr(source.image, got.image) <= psnr(source.image, ideal.image)
-        chosen.append(got.scheme)
+        chosen.append(got.mcs)
     assert tuple(chosen) == FEW
 
 
 def test_all_schemes_are_tried_by_default(source):
     got = SeparationLink(rehearsals=5).transmit(source, 13.0, cbr=1 / 48, generator=generator())
-    assert got.scheme == Scheme(Modulation.QAM16, Fraction(5, 6))
+    assert got.mcs == MCS(Modulation.QAM16, Fraction(5, 6))
     assert got.delivered
 
 
@@ -101,7 +101,7 @@ def test_ideal_budget_by_hand(source):
     assert ideal.payload_bytes == len(source.fit(664).payload)
     assert ideal.cbr == CBR
     assert ideal.delivered
-    assert ideal.scheme is None
+    assert ideal.mcs is None
 
 
 def test_a_worse_channel_than_planned_is_a_cliff(link, source):
@@ -124,8 +124,8 @@ def mean_psnr(link, source, runs):
 
 
 def test_fading_costs_quality_and_more_when_it_is_slow(link, source):
-    fast = SeparationLink(RayleighFast(), schemes=FEW, rehearsals=10)
-    block = SeparationLink(RayleighBlock(), schemes=FEW, rehearsals=20)
+    fast = SeparationLink(RayleighFast(), mcs_table=FEW, rehearsals=10)
+    block = SeparationLink(RayleighBlock(), mcs_table=FEW, rehearsals=20)
     figures = [mean_psnr(x, source, runs=30) for x in (block, fast, link)]
     assert source.grey_psnr + 5 < figures[0] < figures[1] < figures[2]
 
@@ -136,32 +136,32 @@ def test_block_fading_loses_as_often_as_the_fade_is_deep():
     The power of the fading is exponential, so the loss is 1 - exp(-0.21) = 0.19.
     """
     link = SeparationLink(RayleighBlock(), rehearsals=120)
-    loss = link.loss_probability(Scheme(Modulation.BPSK, HALF), 1944, 5.0)
+    loss = link.loss_probability(MCS(Modulation.BPSK, HALF), 1944, 5.0)
     assert abs(loss - 0.19) < 3.5 * math.sqrt(0.19 * 0.81 / 120)
 
 
 def test_loss_probability_of_certain_cases(link):
-    scheme = Scheme(Modulation.QAM16, THREE_QUARTERS)
-    assert link.loss_probability(scheme, 500, 30.0) == 0.0
-    assert link.loss_probability(scheme, 500, 0.0) == 1.0
-    assert link.loss_probability(scheme, 3, 30.0) == 1.0
+    mcs = MCS(Modulation.QAM16, THREE_QUARTERS)
+    assert link.loss_probability(mcs, 500, 30.0) == 0.0
+    assert link.loss_probability(mcs, 500, 0.0) == 1.0
+    assert link.loss_probability(mcs, 3, 30.0) == 1.0
 
 
 def test_the_scheme_of_highest_expected_psnr_is_chosen(source):
-    fast, slow = Scheme(Modulation.QPSK, THREE_QUARTERS), Scheme(Modulation.QPSK, HALF)
+    fast, slow = MCS(Modulation.QPSK, THREE_QUARTERS), MCS(Modulation.QPSK, HALF)
     quality = {
-        scheme: source.fit(scheme.plan(1536 - 40).message_bytes()).psnr for scheme in (fast, slow)
+        mcs: source.fit(mcs.plan(1536 - 40).message_bytes()).psnr for mcs in (fast, slow)
     }  # at 0 dB, 1 bit each, the header takes 40 uses
     # (1 - p) * fast + p * grey = slow at the p where both promise as much.
     even = (quality[fast] - quality[slow]) / (quality[fast] - source.grey_psnr)
     for loss, expected in ((even - 0.01, fast), (even + 0.01, slow)):
         link = FixedLosses({fast: loss, slow: 0.0})
-        assert link.transmit(source, 0.0, cbr=CBR).scheme == expected
+        assert link.transmit(source, 0.0, cbr=CBR).mcs == expected
 
 
 def test_too_little_bandwidth_shows_grey(link, source):
     got = link.transmit(source, 10.0, cbr=0.001)
-    assert (got.delivered, got.payload_bytes, got.scheme, got.cbr) == (False, 0, None, 0.0)
+    assert (got.delivered, got.payload_bytes, got.mcs, got.cbr) == (False, 0, None, 0.0)
     assert torch.equal(got.image, torch.full_like(source.image, 0.5))
     assert not ideal_link(source, cbr=0.0005, capacity=1.0).delivered
 
@@ -178,7 +178,7 @@ def test_a_generator_repeats_the_run(link, source):
 def test_errors_say_what_was_expected(link, source):
     with pytest.raises(ValueError, match=r"expected cbr in \(0, 1\], got 0"):
         link.transmit(source, 10.0, cbr=0)
-    with pytest.raises(ValueError, match="expected schemes and rehearsals"):
-        SeparationLink(schemes=())
+    with pytest.raises(ValueError, match="expected MCSs and rehearsals"):
+        SeparationLink(mcs_table=())
     with pytest.raises(ValueError, match=r"expected snr_db in -100..100"):
         link.transmit(source, math.inf, cbr=CBR)

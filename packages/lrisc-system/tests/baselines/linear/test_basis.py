@@ -5,7 +5,7 @@ from entropy_hyperprior import PatchPCA
 from lrisc_system.baselines.linear.basis import fit, load_basis, save_basis
 from lrisc_system.data.images import save_image
 from lrisc_system.data.photos import split_validation
-from lrisc_system.storage.checkpoint import CheckpointError, write_tensors
+from lrisc_system.storage.tensors import CheckpointError, write_tensors
 
 
 def test_a_basis_comes_back_in_half_precision(tmp_path):

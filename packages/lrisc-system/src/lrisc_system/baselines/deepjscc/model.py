@@ -24,21 +24,15 @@ from jscc_ratetoken import (
     AWGN,
     Channel,
     dequantize_gain,
+    lmmse_weight,
     normalize_power,
     quantize_gain,
     to_complex,
     to_real,
 )
 from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
-from lrisc_system.data.images import crop_to_size, pad_to_stride
-from lrisc_system.storage.checkpoint import (
-    CONFIG_NAME,
-    WEIGHTS_NAME,
-    CheckpointError,
-    load_weights,
-    replacing,
-    write_tensors,
-)
+from lrisc_system.data.padding import crop_to_size, pad_to_stride
+from lrisc_system.storage.pretrained import read_model, write_model
 
 KERNEL = 5
 
@@ -121,9 +115,8 @@ class DeepJSCC(nn.Module):
         Returns:
             (B, 3, 16 h, 16 w), not clipped.
         """
-        noise = 10 ** (-snr_db / 10) / (2 * gain.square())  # of a real number, (B,)
         variance = (2 * self.log_deviation).exp()
-        weight = variance / (variance + noise[:, None, None])  # (B, 1, k)
+        weight = lmmse_weight(variance, snr_db=snr_db, gain=gain)  # (B, 1, k)
         amplitudes = weight * received / gain[:, None, None]
         height, width = grid
         image: Tensor = self.decoder(
@@ -191,16 +184,14 @@ class DeepJSCC(nn.Module):
         return analog_cbr(image_size, reals_per_token=self.config.reals_per_token, snr_db=snr_db)
 
     def save_pretrained(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
-        """Write config (JSON) and weights (safetensors) into a folder, as `replacing` does.
+        """Write config (JSON) and weights (safetensors) into a folder; its other files stay.
 
         Args:
-            folder: where to; replaced if it exists.
+            folder: where to; made if it is missing.
             dtype: to round and store the parameters in.
         """
-        with replacing(folder) as fresh:
-            (fresh / CONFIG_NAME).write_text(json.dumps(asdict(self.config), indent=2) + "\n")
-            tensors = {name: tensor.to(dtype) for name, tensor in self.state_dict().items()}
-            write_tensors(tensors, fresh / WEIGHTS_NAME)
+        tensors = {name: tensor.to(dtype) for name, tensor in self.state_dict().items()}
+        write_model(folder, config=json.dumps(asdict(self.config), indent=2), tensors=tensors)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> DeepJSCC:
@@ -209,11 +200,12 @@ class DeepJSCC(nn.Module):
         Raises:
             CheckpointError: if files are missing, damaged or of another model.
         """
+        return read_model(folder, cls._from_json)
+
+    @classmethod
+    def _from_json(cls, text: str) -> DeepJSCC:
         try:
-            values = json.loads((folder / CONFIG_NAME).read_text())
-            config = DeepJSCCConfig(**{**values, "widths": tuple(values["widths"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"expected a DeepJSCC in {folder}: {error}") from error
-        model = cls(config)
-        load_weights(model, folder / WEIGHTS_NAME)
-        return model.eval()
+            values = json.loads(text)
+            return cls(DeepJSCCConfig(**{**values, "widths": tuple(values["widths"])}))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"not a config of DeepJSCC: {error}") from error

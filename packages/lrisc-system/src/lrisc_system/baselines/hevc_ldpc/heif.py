@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lrisc_system.data.images import crop_to_size
+from lrisc_system.data.padding import crop_to_size
 
 CODING_TREE = 64  # pixels a side of HEVC's largest block; x265 takes no smaller image as it is
 COARSEST_QP = 50

@@ -24,11 +24,11 @@ from lrisc_system.baselines.hevc_ldpc.hevc import (
     conceal_hevc,
     decode_hevc,
 )
-from lrisc_system.radio.capacity import awgn_capacity
+from lrisc_system.capacity import awgn_capacity
 from lrisc_system.radio.code_blocks import BlockPlan
-from lrisc_system.radio.mcs import SCHEMES, Scheme
+from lrisc_system.radio.mcs import MCS, MCS_TABLE
 
-# Scheme and scale 1 byte, height 2, width 2; at capacity, as LRISC's side information.
+# MCS and scale 1 byte, height 2, width 2; at capacity, as LRISC's side information.
 HEADER_BITS = 8 * 5
 REHEARSAL_SEED = 3_000_000_000  # far from the seeds that an evaluation counts through
 HOPELESS = 10
@@ -44,7 +44,7 @@ class Reception:
         cbr: complex channel uses over 3 * H * W, header included.
         payload_bytes: length of the HEVC payload, 0 when none is small enough.
         scale: how many times smaller each side was coded to fit.
-        scheme: modulation and code, absent for the ideal code and when nothing could be sent.
+        mcs: modulation and code, absent for the ideal code and when nothing could be sent.
         blocks: LDPC blocks sent.
         lost_block: number of the first lost one, absent when none was.
     """
@@ -54,24 +54,24 @@ class Reception:
     cbr: float
     payload_bytes: int
     scale: int = 1
-    scheme: Scheme | None = None
+    mcs: MCS | None = None
     blocks: int = 0
     lost_block: int | None = None
 
 
 class SeparationLink:
-    """Send images by HEVC, LDPC and QAM, for each with the scheme that promises most.
+    """Send images by HEVC, LDPC and QAM, for each with the MCS that promises most.
 
-    The transmitter knows how often every scheme loses a message of this length at this SNR: it
-    rehearses with random bits over the same kind of channel, once for each scheme, number of
-    symbols and SNR, so images of one size and bandwidth share it. A scheme promises the mean of
+    The transmitter knows how often every MCS loses a message of this length at this SNR: it
+    rehearses with random bits over the same kind of channel, once for each MCS, number of
+    symbols and SNR, so images of one size and bandwidth share it. An MCS promises the mean of
     the PSNR with all blocks and the PSNR of a grey image, weighted with the probability of each.
     The transmitter does not know the fading, nor the noise, of the message itself.
 
     Args:
         channel: any channel; see `observe` for what the receiver knows of it.
-        schemes: modulations and code rates to choose from.
-        rehearsals: messages for each scheme, length and SNR; ten when those are all lost.
+        mcs_table: modulations and code rates to choose from.
+        rehearsals: messages for each MCS, length and SNR; ten when those are all lost.
 
     Raises:
         ImportError: the extra `separation` is not installed.
@@ -81,15 +81,15 @@ class SeparationLink:
         self,
         channel: Channel | None = None,
         *,
-        schemes: tuple[Scheme, ...] = SCHEMES,
+        mcs_table: tuple[MCS, ...] = MCS_TABLE,
         rehearsals: int = 100,
     ) -> None:
-        if not schemes or rehearsals < 1:
-            raise ValueError(f"expected schemes and rehearsals, got {schemes} and {rehearsals}")
+        if not mcs_table or rehearsals < 1:
+            raise ValueError(f"expected MCSs and rehearsals, got {mcs_table} and {rehearsals}")
         self.channel = AWGN() if channel is None else channel
-        self.schemes = tuple(sorted(schemes, key=lambda s: s.efficiency, reverse=True))
+        self.mcs_table = tuple(sorted(mcs_table, key=lambda s: s.efficiency, reverse=True))
         self.rehearsals = rehearsals
-        self._losses: dict[tuple[Scheme, int, float], float] = {}
+        self._losses: dict[tuple[MCS, int, float], float] = {}
 
     @torch.no_grad()
     def transmit(
@@ -117,64 +117,62 @@ class SeparationLink:
         choice = self._choose(source, symbols, planned_snr_db)
         if choice is None:
             return _nothing(source)
-        scheme, plan, encoding = choice
-        received = scheme.send(
-            encoding.payload, self.channel, snr_db, plan=plan, generator=generator
-        )
+        mcs, plan, encoding = choice
+        received = mcs.send(encoding.payload, self.channel, snr_db, plan=plan, generator=generator)
         image, delivered = _decode(received.data, encoding.format)
         return Reception(
             image=image,
             delivered=delivered,
-            cbr=_cbr(source, header + scheme.symbols(plan)),
+            cbr=_cbr(source, header + mcs.symbols(plan)),
             payload_bytes=len(encoding.payload),
             scale=encoding.format.scale,
-            scheme=scheme,
+            mcs=mcs,
             blocks=plan.blocks,
             lost_block=received.lost_block,
         )
 
-    def loss_probability(self, scheme: Scheme, symbols: int, snr_db: float) -> float:
+    def loss_probability(self, mcs: MCS, symbols: int, snr_db: float) -> float:
         """Measure how often a message over so many symbols loses a block, once.
 
         Returns:
-            Share of the rehearsed messages; 1 when the scheme has no room for a byte.
+            Share of the rehearsed messages; 1 when the MCS has no room for a byte.
         """
-        key = (scheme, symbols, snr_db)
+        key = (mcs, symbols, snr_db)
         if key not in self._losses:
-            self._losses[key] = self._rehearse(scheme, symbols, snr_db)
+            self._losses[key] = self._rehearse(mcs, symbols, snr_db)
         return self._losses[key]
 
-    def _rehearse(self, scheme: Scheme, symbols: int, snr_db: float) -> float:
-        plan = scheme.plan(symbols)
+    def _rehearse(self, mcs: MCS, symbols: int, snr_db: float) -> float:
+        plan = mcs.plan(symbols)
         if plan is None:
             return 1.0
         lost = 0
         for count in range(self.rehearsals):
             if count == HOPELESS == lost:
                 return 1.0
-            # The same fading for all schemes, so that chance does not rank them.
+            # The same fading for every MCS, so that chance does not rank them.
             generator = Generator().manual_seed(REHEARSAL_SEED + count)
             message = np.random.default_rng(count).bytes(plan.message_bytes())
-            received = scheme.send(message, self.channel, snr_db, plan=plan, generator=generator)
+            received = mcs.send(message, self.channel, snr_db, plan=plan, generator=generator)
             lost += received.lost_block is not None
         return lost / self.rehearsals
 
     def _choose(
         self, source: HEVCImage, symbols: int, snr_db: float
-    ) -> tuple[Scheme, BlockPlan, Encoding] | None:
-        """Find the scheme of highest expected PSNR, fastest first."""
-        best: tuple[Scheme, BlockPlan, Encoding] | None = None
+    ) -> tuple[MCS, BlockPlan, Encoding] | None:
+        """Find the MCS of highest expected PSNR, fastest first."""
+        best: tuple[MCS, BlockPlan, Encoding] | None = None
         best_psnr = source.grey_psnr
-        for scheme in self.schemes:
-            plan = scheme.plan(symbols)
+        for mcs in self.mcs_table:
+            plan = mcs.plan(symbols)
             encoding = None if plan is None else source.fit(plan.message_bytes())
-            # A scheme that cannot win even without a loss need not be rehearsed.
+            # An MCS that cannot win even without a loss need not be rehearsed.
             if plan is None or encoding is None or encoding.psnr <= best_psnr:
                 continue
-            loss = self.loss_probability(scheme, symbols, snr_db)
+            loss = self.loss_probability(mcs, symbols, snr_db)
             expected = (1 - loss) * encoding.psnr + loss * source.grey_psnr
             if expected > best_psnr:
-                best, best_psnr = (scheme, plan, encoding), expected
+                best, best_psnr = (mcs, plan, encoding), expected
         return best
 
 

@@ -15,8 +15,9 @@ from entropy_hyperprior import PatchPCA
 from lrisc_system.baselines.linear.link import fit_link_basis
 from lrisc_system.data.images import load_image
 from lrisc_system.data.photos import list_images, split_validation
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME, CheckpointError, read_tensors
 from lrisc_system.storage.files import write_atomically
+from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import CheckpointError, read_tensors
 
 SHIPPED_BASIS = Path(__file__).parents[2] / "weights" / "linear"
 COMPONENTS = 160  # more than CBR 0.1 takes

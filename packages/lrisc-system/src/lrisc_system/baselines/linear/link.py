@@ -19,13 +19,14 @@ from jscc_ratetoken import (
     AWGN,
     Channel,
     dequantize_gain,
+    lmmse_weight,
     normalize_power,
     quantize_gain,
     to_complex,
     to_real,
 )
 from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
-from lrisc_system.data.images import crop_to_size, pad_to_stride
+from lrisc_system.data.padding import crop_to_size, pad_to_stride
 
 MIN_VARIANCE = 1e-8  # far below the variance of rounding to 8 bits, 1.3e-6
 
@@ -89,11 +90,10 @@ class LinearLink(nn.Module):
         """
         height, width = (math.ceil(side / PATCH) for side in image_size)
         gain = dequantize_gain(signal.gain_code)  # (B,)
-        noise = 10 ** (-snr_db / 10) / (2 * gain.square())  # (B,)
         amplitudes = to_real(signal.symbols).unflatten(1, (height * width, -1))
         amplitudes = amplitudes / gain[:, None, None]  # (B, N, k)
-        shrink = self.deviation / (self.deviation + noise[:, None, None])  # (B, 1, k)
-        components = shrink * amplitudes * self.deviation.sqrt()
+        weight = lmmse_weight(self.deviation, snr_db=snr_db, gain=gain)  # (B, 1, k)
+        components = weight * amplitudes * self.deviation.sqrt()
         image = rearrange(
             components @ self.basis.T + self.mean,
             "b (h w) (c i j) -> b c (h i) (w j)",

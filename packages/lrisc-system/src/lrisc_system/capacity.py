@@ -1,11 +1,23 @@
-"""What an ideal code could carry: the bound that no separate source and channel code passes."""
+"""Capacity of the channel: what an ideal code carries, and so what side information costs."""
 
 import math
+
+from torch import Tensor
 
 
 def awgn_capacity(snr_db: float) -> float:
     """Bits per complex channel use of the AWGN channel, `log2(1 + SNR)`. Source: Shannon 1948."""
     return math.log1p(_linear(snr_db)) / math.log(2.0)
+
+
+def awgn_capacities(snr_db: Tensor) -> Tensor:
+    """Bits per complex channel use of the AWGN channel at each SNR, (B,) in dB -> (B,)."""
+    return (1 + 10 ** (snr_db / 10)).log2()
+
+
+def uses_at_capacity(bits: int, *, snr_db: float) -> int:
+    """Complex channel uses that so many bits of side information take at the AWGN capacity."""
+    return math.ceil(bits / awgn_capacity(snr_db))
 
 
 def rayleigh_capacity(snr_db: float) -> float:

@@ -3,7 +3,12 @@ import math
 import pytest
 import torch
 
-from lrisc_system.baselines import awgn_capacity, rayleigh_capacity
+from lrisc_system.capacity import (
+    awgn_capacities,
+    awgn_capacity,
+    rayleigh_capacity,
+    uses_at_capacity,
+)
 
 
 def test_awgn_capacity_by_hand():
@@ -11,6 +16,18 @@ def test_awgn_capacity_by_hand():
     assert math.isclose(awgn_capacity(10.0), math.log2(11))
     assert math.isclose(awgn_capacity(10 * math.log10(3)), 2.0)
     assert math.isclose(awgn_capacity(-80.0), 1e-8 / math.log(2), rel_tol=1e-6)
+
+
+def test_capacities_of_a_batch_are_those_of_its_numbers():
+    snr_db = torch.tensor([-20.0, 0.0, 10.0, 40.0])
+    expected = torch.tensor([awgn_capacity(x) for x in snr_db.tolist()])
+    torch.testing.assert_close(awgn_capacities(snr_db), expected, rtol=1e-5, atol=0)
+
+
+def test_uses_at_capacity_by_hand():
+    assert uses_at_capacity(8, snr_db=0.0) == 8  # one bit a use
+    assert uses_at_capacity(8, snr_db=10.0) == 3  # 8 / 3.459 = 2.31
+    assert uses_at_capacity(0, snr_db=10.0) == 0
 
 
 def test_rayleigh_capacity_by_hand():
