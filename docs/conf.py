@@ -59,7 +59,7 @@ napoleon_custom_sections = [("Attributes", "params_style")]
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|collections|pathlib|os|numpy|matplotlib|PIL)\..*|Figure"),
-    ("py:.*", r".*\.(PlainEstimate|ScaledNoise|averaging\.Model)"),  # not public
+    ("py:.*", r".*\.(PlainEstimate|ScaledNoise|model_soup\.Model)"),  # not public
 ]
 
 copybutton_prompt_text = "$ "

@@ -1,14 +1,23 @@
-"""Image transmission over noisy links: ROI, rate, SNR adaptation and a diffusion decoder."""
+"""Image transmission over noisy links: ROI, rate, SNR adaptation and a diffusion decoder.
 
-from lrisc_system.config import PRESETS, LRISCConfig, preset
-from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
-from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
-from lrisc_system.link import cross_channel, expected_cbr
-from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
-from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
-from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
-from lrisc_system.storage.model_soup import average_models
-from lrisc_system.system import LRISC
+Every name is imported when it is first used, so that the command line need not wait for torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from lrisc_system.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from lrisc_system.config import PRESETS, LRISCConfig, preset
+    from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
+    from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
+    from lrisc_system.link import cross_channel, expected_cbr
+    from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
+    from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
+    from lrisc_system.storage.checkpoint import CheckpointError, load_model, save_model
+    from lrisc_system.storage.model_soup import average_models
+    from lrisc_system.storage.shipped import SHIPPED
+    from lrisc_system.system import LRISC
 
 __all__ = [
     "LRISC",
@@ -37,3 +46,23 @@ __all__ = [
     "save_model",
     "write_packet",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "config": ("PRESETS", "LRISCConfig", "preset"),
+        "data.images": ("ImageError", "load_image", "load_mask", "save_image"),
+        "decoders": ("ImageDecoder", "SynthesisDecoder", "TrainingEstimate"),
+        "link": ("cross_channel", "expected_cbr"),
+        "losses": ("background_distortion", "rate_distortion", "roi_distortion"),
+        "packets.packet": ("Packet", "PacketError", "read_packet", "write_packet"),
+        "storage.checkpoint": ("CheckpointError", "load_model", "save_model"),
+        "storage.model_soup": ("average_models",),
+        "storage.shipped": ("SHIPPED",),
+        "system": ("LRISC",),
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
