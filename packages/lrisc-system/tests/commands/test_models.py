@@ -1,10 +1,11 @@
 import pytest
 
 from lrisc_system.baselines.deepjscc.trainable import DeepJSCCFamily
-from lrisc_system.commands.models import FAMILIES, describe_families, find_family
+from lrisc_system.commands.models import FAMILIES, find_family, open_model, recorded_model
 from lrisc_system.config import TINY
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import LRISCFamily
+from lrisc_system.training.run_card import CARD_NAME
 from lrisc_system.training.settings import TrainSettings
 
 
@@ -50,7 +51,19 @@ def test_an_unknown_preset_is_refused(name, tmp_path):
         family.make(unknown)
 
 
-def test_the_help_tells_of_every_family():
-    text = describe_families()
-    assert "--model deepjscc --preset small:" in text
-    assert "--model lrisc --preset paper:" in text
+def test_a_checkpoint_without_a_run_card_is_of_lrisc(tmp_path):
+    assert recorded_model(tmp_path) == "lrisc"
+
+
+def test_the_run_card_names_the_model(tmp_path):
+    (tmp_path / CARD_NAME).write_text('{"model": "deepjscc"}')
+    assert recorded_model(tmp_path) == "deepjscc"
+    with pytest.raises(ValueError, match="a model that sends packets, got deepjscc"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_damaged_run_card_is_refused(tmp_path, text):
+    (tmp_path / CARD_NAME).write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json: expected the run card of a training"):
+        recorded_model(tmp_path)

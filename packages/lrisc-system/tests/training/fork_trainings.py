@@ -19,6 +19,7 @@ from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
 
 from lrisc_system.training import setup, state, trainer
+from lrisc_system.training.failures import ending_in_one_line
 from lrisc_system.training.settings import TrainSettings
 
 
@@ -74,9 +75,9 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
     settings = TrainSettings(
         **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
     )
-    trainer.tyro.cli = lambda *_, **__: settings
     try:
-        trainer.main()
+        with ending_in_one_line():
+            trainer.Trainer(settings).run()
     except SystemExit as stop:
         os._exit(stop.code)
     except BaseException:

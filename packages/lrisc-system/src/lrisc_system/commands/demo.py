@@ -33,11 +33,17 @@ def run_demo(
     """
     source = load_image(PHOTO if photo is None else photo)
     saliency = system.detector(source)
+    device = next(system.parameters()).device
     results = []
     for snr_db in SNRS_DB:
         image, packet = system.transmit(
-            source, snr_db, cbr=cbr, saliency=saliency, generator=Generator().manual_seed(0)
+            source.to(device),
+            snr_db,
+            cbr=cbr,
+            saliency=saliency.to(device),
+            generator=Generator().manual_seed(0),
         )
+        image = image.cpu()
         results.append(Result(snr_db, packet.cbr(snr_db), evaluate_pair(source, image), image))
     out.mkdir(parents=True, exist_ok=True)
     shown = next(result for result in results if result.snr_db == SHOWN_DB)

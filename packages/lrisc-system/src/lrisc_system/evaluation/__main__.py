@@ -3,35 +3,34 @@
 `accelerate launch -m lrisc_system.evaluation --help`, or `lrisc evaluate --help` for one process.
 """
 
-import os
+import sys
 from typing import Annotated
 
-import tyro
 from rich.console import Console
 from tyro.conf import arg
 
-from lrisc_system.evaluation.run import evaluate
 from lrisc_system.evaluation.settings import EvaluateSettings
+from lrisc_system.options import read_options
 from lrisc_system.training.failures import ending_in_one_line
-from lrisc_system.training.launching import start_missing_processes
+
+MODULE = "lrisc_system.evaluation"
 
 
-def read_settings(settings: Annotated[EvaluateSettings, arg(name="")]) -> EvaluateSettings:
-    """Let a mistake among the options be reported as any other."""
-    return settings
+def run(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
+    """Evaluate by the settings that the options make."""
+    from lrisc_system.evaluation.run import evaluate
+
+    evaluate(settings, console=Console())
 
 
 def main() -> None:
     """Evaluate from the command line; a user's mistake ends in one line and exit code 2."""
     with ending_in_one_line():
-        settings = tyro.cli(
-            read_settings,
-            prog="lrisc_system.evaluation",
-            description=__doc__,
-            console_outputs=os.environ.get("LOCAL_RANK", "0") == "0",
-        )
-        start_missing_processes("lrisc_system.evaluation")
-        evaluate(settings, console=Console())
+        start = read_options(run, prog=MODULE, arguments=sys.argv[1:], description=__doc__)
+        from lrisc_system.training.launching import start_missing_processes  # --help needs none
+
+        start_missing_processes(MODULE)
+        start()
 
 
 if __name__ == "__main__":

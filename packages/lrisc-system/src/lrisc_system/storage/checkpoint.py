@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -22,7 +22,6 @@ from roi_saliency import SaliencyDetector
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
-SHIPPED = Path(__file__).parents[1] / "weights" / "small"
 
 
 class CheckpointError(ValueError):
@@ -92,6 +91,7 @@ def save_model(system: LRISC, folder: Path, *, dtype: torch.dtype = torch.float3
 def load_model(
     folder: Path,
     *,
+    make_model: Callable[..., LRISC] = LRISC,
     expected_preset: str | None = None,
     detector: SaliencyDetector | None = None,
     decoder: ImageDecoder | None = None,
@@ -100,6 +100,7 @@ def load_model(
 
     Args:
         folder: with `config.json` and `model.safetensors`.
+        make_model: config -> model, and what of `detector` and `decoder` is given.
         expected_preset: name of the preset that the checkpoint must be of, if that matters.
         detector: saliency detector of the model.
         decoder: image decoder of the model, if it is not the default one.
@@ -117,7 +118,8 @@ def load_model(
         raise CheckpointError(f"{config_path} is not a config of LRISC: {error}") from error
     if expected_preset is not None and config != preset(expected_preset):
         raise CheckpointError(f"{folder} is not a checkpoint of the preset {expected_preset!r}")
-    system = LRISC(config, detector=detector, decoder=decoder)
+    parts = {"detector": detector, "decoder": decoder}
+    system = make_model(config, **{name: part for name, part in parts.items() if part is not None})
     load_weights(system, weights_path)
     return system.eval()
 

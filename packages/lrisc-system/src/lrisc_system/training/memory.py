@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -18,13 +19,11 @@ from rich.table import Table
 from torch import Generator, Tensor, nn
 
 from cond_diffusion.unet import Unit
-from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data.photos import Samples
 from lrisc_system.metrics.quality import lpips_network
-from lrisc_system.system import LRISC
-from lrisc_system.training.objective import TrainingObjective
-from lrisc_system.training.recipes import Stage, recipe
+from lrisc_system.training.recipes import Recipe
 from lrisc_system.training.setup import freeze_all_but
+from lrisc_system.training.trainable import Family
 
 GIB = 2**30
 PROBE = 64  # side of the small crops
@@ -137,23 +136,22 @@ class SavedTensors:
             self.kept.append(tensor)
 
 
-def plan(config: LRISCConfig, stage: Stage, *, bf16: bool = False) -> Plan:
-    """Count and measure what a step of a stage holds.
+def plan(family: Family[Any], model: nn.Module, recipe: Recipe, *, bf16: bool = False) -> Plan:
+    """Count and measure what a step of a recipe's last stage, which trains everything, holds.
 
     Args:
-        config: of the model.
-        stage: what is trained, at which crop.
+        family: the kind of the model.
+        model: to train.
+        recipe: its last stage says what is trained, at which crop.
         bf16: compute in mixed precision.
     """
-    system, perceptual = LRISC(config), lpips_network("alex")
-    trained = freeze_all_but(stage, system)
-    objective = TrainingObjective(
-        system, perceptual, stage=stage, lambda_rate=1.0, lambda_perceptual=1.0
-    ).train()
+    stage, perceptual = recipe.stages[-1], lpips_network("alex")
+    trained = freeze_all_but(stage, model)
+    objective = family.objective(model, stage=stage, recipe=recipe, perceptual=perceptual).train()
 
     def measure(batch: int, crop: int) -> Activations:
         saved = SavedTensors(
-            objective, known=[*system.state_dict().values(), *perceptual.state_dict().values()]
+            objective, known=[*model.state_dict().values(), *perceptual.state_dict().values()]
         )
         image = torch.rand(batch, 3, crop, crop, generator=Generator().manual_seed(0))
         samples = Samples(image=image, saliency=image[:, :1].clone())
@@ -164,10 +162,10 @@ def plan(config: LRISCConfig, stage: Stage, *, bf16: bool = False) -> Plan:
     one, two, image = measure(1, PROBE), measure(2, PROBE), measure(1, stage.crop)
     fixed = Activations(2 * one.whole - two.whole, 2 * one.recomputed - two.recomputed)
     return Plan(
-        parameters=count_bytes(system.parameters()),
+        parameters=count_bytes(model.parameters()),
         gradients=count_bytes(trained.values()),
         adam=2 * count_bytes(trained.values()),
-        average=count_bytes(system.parameters()),
+        average=count_bytes(model.parameters()),
         frozen=count_bytes(perceptual.parameters()),
         fixed=fixed,
         image=Activations(image.whole - fixed.whole, image.recomputed - fixed.recomputed),
@@ -206,25 +204,36 @@ def plan_table(plan: Plan, batch_sizes: Sequence[int], *, title: str) -> Table:
     return table
 
 
-def print_plan(name: str, *, batch_size: int, bf16: bool, console: Console) -> None:
-    """Print what training a preset's last stage, which trains everything, takes.
+def print_plan(
+    family: Family[Any],
+    model: nn.Module,
+    recipe: Recipe,
+    *,
+    title: str,
+    batch_size: int,
+    bf16: bool,
+    console: Console,
+) -> None:
+    """Print what training a model in the last stage of a recipe takes.
 
     Args:
-        name: of the preset.
+        family: the kind of the model.
+        model: to train.
+        recipe: of its training.
+        title: what the table calls the model.
         batch_size: the largest row; smaller ones stand above it.
         bf16: compute in mixed precision.
         console: to print on.
 
     Raises:
-        ValueError: for an unknown preset, or a batch size below 1.
+        ValueError: for a batch size below 1.
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-    config, stage = preset(name), recipe(name).stages[-1]
     sizes = sorted({max(1, batch_size // part) for part in (16, 8, 4, 2, 1)})
     precision = "bf16" if bf16 else "float32"
-    made = plan(config, stage, bf16=bf16)
-    title = f"{name}, {stage.crop} x {stage.crop}, {precision}: GiB per process"
+    made, crop = plan(family, model, recipe, bf16=bf16), recipe.stages[-1].crop
+    title = f"{title}, {crop} x {crop}, {precision}: GiB per process"
     console.print(plan_table(made, sizes, title=title))
     console.print(state_line(made))
     console.print("recomputing: with --checkpoint-gradients. Workspaces of kernels come on top.")

@@ -1,29 +1,23 @@
-"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate.
-
-`accelerate launch -q -m lrisc_system.train --help`, or `lrisc train --help` for one process.
-"""
+"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
-import tyro
 from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from lrisc_system.commands.models import describe_families, find_family
+from lrisc_system.commands.models import find_family
 from lrisc_system.data.photos import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.storage.checkpoint import WEIGHTS_NAME, load_weights
-from lrisc_system.training.failures import Batch, ending_in_one_line, stop_if_broken
-from lrisc_system.training.launching import start_missing_processes
+from lrisc_system.training.failures import Batch, stop_if_broken
 from lrisc_system.training.monitor import Monitor, read_curves
 from lrisc_system.training.objective import LossTerms
 from lrisc_system.training.recipes import Stage, find_preset, learning_rate, rate_scale
@@ -313,20 +307,3 @@ class Trainer:
             ledger=self._ledger(),
             curves=read_curves(settings.output),
         )
-
-
-def main() -> None:
-    """Train from the command line; a user's mistake ends in one line and exit code 2."""
-    settings = tyro.cli(
-        TrainSettings,
-        prog="lrisc_system.train",
-        description=f"{__doc__}\n{describe_families()}",
-        console_outputs=os.environ.get("LOCAL_RANK", "0") == "0",
-    )
-    start_missing_processes("lrisc_system.train")
-    with ending_in_one_line():
-        Trainer(settings).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ from lrisc_system.baselines import (
 )
 from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
 from lrisc_system.commands.fading import Fading
+from lrisc_system.commands.models import open_model
 from lrisc_system.evaluation.links.ablations import (
     with_one_rate,
     without_diffusion,
@@ -29,7 +30,7 @@ from lrisc_system.evaluation.links.link import Link, UnavailableError
 from lrisc_system.evaluation.links.lrisc import LRISCLink
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
+from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from lrisc_system.storage.files import hash_file
 from lrisc_system.system import LRISC
 
@@ -71,7 +72,7 @@ def lrisc_factory(
     """
 
     def make(settings: EvaluateSettings, device: torch.device) -> LRISCLink:
-        system = load_model(settings.checkpoint).to(device)
+        system = open_model(settings.checkpoint, model=settings.model).to(device)
         return LRISCLink(
             system if change is None else change(system),
             channel=settings.fading.value,
