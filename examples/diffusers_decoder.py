@@ -7,9 +7,9 @@ is not ours. `make_model` is what `--model` names; in the folder of this file:
     accelerate launch -m lrisc_system.train --model diffusers_decoder:make_model \\
         --preset tiny --data photos --output runs/diffusers
 
-The trained model is read back with a decoder of the same kind:
+The trained model is read back by the same function:
 
-    load_model(Path("runs/diffusers/model"), decoder=make_decoder(preset("tiny")))
+    load_model("runs/diffusers/model", make_model=make_model)
 """
 
 import torch

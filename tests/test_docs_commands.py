@@ -42,6 +42,14 @@ import torch
 def link(image, snr_db):
     return (image + 0.1 * 10 ** (-snr_db / 20) * torch.randn(image.shape)).clamp(0, 1)
 """
+OWN_PARTS = """
+import torch
+from lrisc_system import LRISC
+
+
+def with_my_encoder(config):
+    return LRISC(config, g_a=torch.nn.Conv2d(3, config.transform.latent_channels, 16, stride=16))
+"""
 
 
 def blocks(page: Path) -> list[str]:
@@ -76,6 +84,7 @@ def reader(tmp_path, monkeypatch):
     shutil.copytree(SHIPPED, "runs/small/model")
     shutil.copytree(ROOT / "configs", "configs")
     Path("my_model.py").write_text(LINK)
+    Path("mine.py").write_text(OWN_PARTS)
     monkeypatch.syspath_prepend(tmp_path)
     write_unet(Path("u2net.onnx"))
     return tmp_path

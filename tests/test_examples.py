@@ -70,8 +70,7 @@ def test_a_decoder_of_diffusers_trains_and_transmits(tmp_path):
     command = [sys.executable, "-m", "lrisc_system.train", "--workers", "0", *options]
     command += ["--model", "diffusers_decoder:make_model"]
     subprocess.run(list(map(str, command)), cwd=EXAMPLES, check=True, capture_output=True)
-    decoder = example.make_decoder(preset("tiny"))
-    system = load_model(tmp_path / "run" / "model", decoder=decoder)
+    system = load_model(tmp_path / "run" / "model", make_model=example.make_model)
     assert system.decoder.unet.conv_out.weight.abs().max() > 0  # it was zero
     photo = load_image(tmp_path / "0.png")[..., :150, :133]
     first, again, other = (

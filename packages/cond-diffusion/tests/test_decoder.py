@@ -325,3 +325,28 @@ def test_latent_scale_is_set_and_checked():
 def test_config_refuses(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **change)
+
+
+def test_the_units_recompute_when_they_are_told_to():
+    decoder = decoder_with()
+    units = decoder.recomputed_modules()
+    assert len(units) == 2 * CONFIG.unet.units
+    for enabled in (True, False):
+        decoder.recompute_gradients(enabled)
+        assert {unit.checkpoint_gradients for unit in units} == {enabled}
+
+
+def test_compiling_it_compiles_the_unet_alone():
+    decoder, names = decoder_with(), decoder_with().state_dict().keys()
+    y_hat = torch.zeros(1, 8, 2, 2)
+    before = decoder.decode(y_hat, image_size=(32, 32))
+    calls = []
+
+    def backend(graph, inputs):
+        calls.append(graph)
+        return graph.forward
+
+    decoder.compile(backend=backend)
+    torch.testing.assert_close(decoder.decode(y_hat, image_size=(32, 32)), before)
+    assert calls
+    assert decoder.state_dict().keys() == names

@@ -95,3 +95,30 @@ def test_mistakes_are_named() -> None:
     g_a, g_s, hyperprior = started(pca, step=1.0)
     with pytest.raises(ValueError, match="g_a 8, g_s 8, hyperprior 8, PCA 6"):
         start_from_pca(g_a, g_s, hyperprior, fit_patch_pca(patches, components=6), step=1.0)
+
+
+def test_each_part_starts_alone():
+    pca = fit_patch_pca(smooth_patches(60), components=6)
+    g_a, g_s, hyperprior = started(pca, step=0.2)
+    alone = AnalysisTransform(TransformConfig(6, widths=(4, 6, 8)))
+    alone.start_from_pca(pca, step=0.2)
+    assert torch.equal(alone.linear.weight, g_a.linear.weight)
+    assert torch.equal(alone.linear.bias, g_a.linear.bias)
+    assert torch.equal(pca.latent_scale(step=0.2), hyperprior.channel_scale)
+    for part in (g_a, g_s):
+        with pytest.raises(ValueError, match="expected step > 0, got 0"):
+            part.start_from_pca(pca, step=0)
+        with pytest.raises(ValueError, match="expected a PCA of 6 components, got 5"):
+            part.start_from_pca(fit_patch_pca(smooth_patches(60), components=5), step=0.2)
+
+
+def test_the_latent_scale_by_hand():
+    """sqrt(0.04) / 0.1 = 2; sqrt(0.0001) / 0.1 = 0.1, raised to 0.11."""
+    pca = PatchPCA(torch.zeros(768), torch.eye(768)[:, :2], torch.tensor([0.04, 0.0001]))
+    torch.testing.assert_close(pca.latent_scale(step=0.1), torch.tensor([2.0, 0.11]))
+    hyperprior = Hyperprior(HyperpriorConfig(2, hyper_channels=4))
+    hyperprior.set_latent_scale(torch.tensor([2.0, 0.1]))
+    torch.testing.assert_close(hyperprior.channel_scale, torch.tensor([2.0, 0.11]))
+    for wrong in (torch.ones(3), torch.tensor([1.0, 0.0])):
+        with pytest.raises(ValueError, match=r"expected \(2,\) values above 0"):
+            hyperprior.set_latent_scale(wrong)

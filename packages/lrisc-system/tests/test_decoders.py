@@ -1,9 +1,10 @@
+import pytest
 import torch
 
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import SynthesisTransform
 from lrisc_system.config import TINY
-from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.decoders import SynthesisDecoder, decode_image, takes_steps
 
 
 def decoders():
@@ -27,3 +28,31 @@ def test_the_plain_decoder_is_the_synthesis_transform():
     y_hat = 0.01 * torch.randn(1, 32, 2, 2)
     decoded = SynthesisDecoder(synthesis).decode(y_hat, image_size=(32, 32))
     assert torch.equal(decoded, synthesis(y_hat).clamp(0, 1))
+
+
+class OneShot:
+    """Decodes at once, to grey."""
+
+    def decode(self, y_hat, *, image_size, generator=None):
+        return torch.full((len(y_hat), 3, *image_size), 0.5)
+
+    def estimate(self, image, y_hat, *, generator=None):
+        raise NotImplementedError
+
+
+class Stepped(OneShot):
+    """Shows how many steps it was told to take."""
+
+    def decode(self, y_hat, *, image_size, generator=None, steps=None):
+        return torch.full((len(y_hat), 3, *image_size), 0.0 if steps is None else float(steps))
+
+
+def test_steps_reach_a_decoder_that_takes_them():
+    y_hat = torch.zeros(1, 32, 1, 1)
+    images = [decode_image(Stepped(), y_hat, image_size=(1, 1), steps=n) for n in (None, 3)]
+    assert [image.mean().item() for image in images] == [0, 3]
+    assert decode_image(OneShot(), y_hat, image_size=(1, 1)).mean() == 0.5
+    assert takes_steps(Stepped())
+    assert not takes_steps(OneShot())
+    with pytest.raises(ValueError, match="does not sample in several, got 3"):
+        decode_image(OneShot(), y_hat, image_size=(1, 1), steps=3)

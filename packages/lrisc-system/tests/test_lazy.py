@@ -21,7 +21,7 @@ def test_type_checkers_and_python_see_the_same_names(package):
 
 
 def test_a_name_is_looked_up_where_it_lives(monkeypatch):
-    get = lazy_names("lrisc_system", {"devices": ("list_devices",)})
+    get = lazy_names("lrisc_system", {"lrisc_system.devices": ("list_devices",)})
     assert get("list_devices")()[0] == "cpu"
     monkeypatch.delattr(lrisc_system, "list_devices")
     with pytest.raises(AttributeError, match="module 'lrisc_system' has no attribute 'nothing'"):

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from entropy_hyperprior import HyperpriorOutput
-from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
+from jscc_ratetoken import AWGN
+from lrisc_system.link import OnCPU, check_snr_db, cross_channel, expected_cbr
 from lrisc_system.packets.packet import Packet
 
 
@@ -45,3 +46,12 @@ def test_sensible_snrs_pass(snr_db):
 def test_other_snrs_do_not(snr_db):
     with pytest.raises(ValueError, match=r"expected an SNR in \[-20, 40\] dB"):
         check_snr_db(snr_db)
+
+
+def test_a_channel_on_the_cpu_is_the_same_channel():
+    symbols, snr_db = torch.ones(1, 5, dtype=torch.complex64), torch.tensor([3.0])
+    one, two = (
+        channel(symbols, snr_db, generator=torch.Generator().manual_seed(1))
+        for channel in (AWGN(), OnCPU(AWGN()))
+    )
+    assert torch.equal(one, two)

@@ -1,7 +1,9 @@
 """The receiver's decoder: from the latent to the image by conditional diffusion."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from cond_diffusion.hub import find, load_weights, read_config, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiles import Span, tile_spans
-from cond_diffusion.unet import ConditionalUNet, UNetConfig
+from cond_diffusion.unet import ConditionalUNet, UNetConfig, Unit
 
 START_DEVIATION = 0.8  # of the noise that several-step decoding starts from [CDC]
 
@@ -241,6 +243,22 @@ class DiffusionDecoder(nn.Module):
             raise ValueError(f"expected ({channels},) values above 0, got {tuple(scale.shape)}")
         self.unet.conditioner.latent_scale.copy_(scale)
 
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Let torch.compile work on the U-Net; arguments as `torch.compile` takes them.
+
+        The rest chooses its shapes by the data and stays as it is.
+        """
+        self.unet.compile(*args, **kwargs)
+
+    def recompute_gradients(self, enabled: bool) -> None:
+        """Recompute the U-Net's units in the backward pass, to save memory, or keep them."""
+        for unit in self._units():
+            unit.checkpoint_gradients = enabled
+
+    def recomputed_modules(self) -> list[nn.Module]:
+        """List the units whose inside `recompute_gradients` computes again."""
+        return list(self._units())
+
     def save_pretrained(self, folder: str | Path) -> None:
         """Write weights, the base's included (safetensors), and config (JSON) into a folder.
 
@@ -273,6 +291,9 @@ class DiffusionDecoder(nn.Module):
         decoder = cls(config, base=base)
         load_weights(decoder, folder)
         return decoder
+
+    def _units(self) -> Iterator[Unit]:
+        return (module for module in self.unet.modules() if isinstance(module, Unit))
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
         """The base's first guess (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""

@@ -7,7 +7,8 @@ from entropy_hyperprior.hyperprior import (
     LatentPrior,
 )
 from entropy_hyperprior.likelihood import bits, gaussian_uniform_likelihood
-from entropy_hyperprior.linear_start import PatchPCA, fit_patch_pca, start_from_pca
+from entropy_hyperprior.linear_start import start_from_pca
+from entropy_hyperprior.patch_pca import PatchPCA, fit_patch_pca
 from entropy_hyperprior.transforms import (
     AnalysisTransform,
     HyperAnalysis,

@@ -192,6 +192,23 @@ class Hyperprior(nn.Module):
             raise ValueError("expected finite parameters in the prior of z, got inf or nan")
         self.bottleneck.update(force=True, update_quantiles=True)
 
+    @torch.no_grad()
+    def set_latent_scale(self, scale: Tensor) -> None:
+        """Set `channel_scale`, the deviation of each channel of y that the prior starts from.
+
+        Args:
+            scale: (C,), above 0; values below 0.11 are raised to it.
+
+        Raises:
+            ValueError: at another shape, or a value that is not above 0.
+        """
+        if scale.shape != self.channel_scale.shape or not bool((scale > 0).all()):
+            raise ValueError(
+                f"expected {tuple(self.channel_scale.shape)} values above 0, "
+                f"got {tuple(scale.shape)}"
+            )
+        self.channel_scale.copy_(scale.clamp(min=SCALE_BOUND))
+
     def auxiliary_loss(self) -> Tensor:
         """Distance of the prior's stored quantiles from its true ones, a scalar to minimise."""
         return self.bottleneck.loss()

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STRIDE = 16  # pixels of an image per token, each way
+from entropy_hyperprior.patch_pca import PATCH, STRIDE, PatchPCA
+
 HYPER_STRIDE = 4  # tokens per element of z, each way
 
 
@@ -91,6 +92,21 @@ class AnalysisTransform(nn.Module):
             )
         return self.linear(x) + self.branch(x)
 
+    @torch.no_grad()
+    def start_from_pca(self, pca: PatchPCA, *, step: float) -> None:
+        """Set the linear path to ``y = basis^T (patch - mean) / step``; the branch stays.
+
+        Args:
+            pca: of as many components as the latent has channels.
+            step: size of one unit of y in units of the image, > 0.
+
+        Raises:
+            ValueError: when step is not positive or the channels disagree.
+        """
+        kernels = _kernels(pca, channels=self.linear.out_channels, step=step)
+        _set(self.linear.weight, kernels / step)
+        _set(self.linear.bias, -(pca.mean @ pca.basis) / step)
+
 
 class SynthesisTransform(nn.Module):
     """Map the latent back to an image, ``x' = g_s(y)``, not clamped to [0, 1].
@@ -128,6 +144,40 @@ class SynthesisTransform(nn.Module):
         if y.ndim != 4 or y.shape[1] != self.latent_channels:
             raise ValueError(f"expected (B, {self.latent_channels}, h, w), got {tuple(y.shape)}")
         return self.linear(y) + self.branch(y / self.branch_scale[:, None, None])
+
+    @torch.no_grad()
+    def start_from_pca(self, pca: PatchPCA, *, step: float) -> None:
+        """Set the linear path to ``basis step y + mean``; the branch stays.
+
+        Its branch then sees each component divided by the root of its scale, halfway between
+        raw and whitened.
+
+        Args:
+            pca: of as many components as the latent has channels.
+            step: size of one unit of y in units of the image, > 0.
+
+        Raises:
+            ValueError: when step is not positive or the channels disagree.
+        """
+        kernels = _kernels(pca, channels=self.latent_channels, step=step)
+        _set(self.linear.weight, kernels * step)
+        _set(self.linear.bias, pca.mean.reshape(3, -1).mean(dim=1))
+        self.branch_scale.copy_(pca.latent_scale(step=step).sqrt())
+
+
+def _kernels(pca: PatchPCA, *, channels: int, step: float) -> Tensor:
+    """Shape the basis as convolution kernels, (768, C) -> (C, 3, 16, 16)."""
+    if not step > 0:
+        raise ValueError(f"expected step > 0, got {step}")
+    if pca.basis.shape[1] != channels:
+        raise ValueError(f"expected a PCA of {channels} components, got {pca.basis.shape[1]}")
+    return pca.basis.T.reshape(channels, *PATCH)
+
+
+def _set(parameter: Tensor | None, value: Tensor) -> None:
+    if parameter is None:
+        raise ValueError("expected linear paths with weight and bias, got one without")
+    parameter.copy_(value)
 
 
 class HyperAnalysis(nn.Module):

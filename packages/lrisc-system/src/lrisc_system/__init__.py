@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from lrisc_system.config import PRESETS, LRISCConfig, preset
     from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
     from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
-    from lrisc_system.link import cross_channel, expected_cbr
+    from lrisc_system.link import Arrival, Link, OutOfReachError, cross_channel, expected_cbr
     from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
+    from lrisc_system.lrisc_link import LRISCLink
     from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
     from lrisc_system.storage.checkpoint import CheckpointError, load_model, save_model
     from lrisc_system.storage.model_soup import average_models
@@ -23,10 +24,14 @@ __all__ = [
     "LRISC",
     "PRESETS",
     "SHIPPED",
+    "Arrival",
     "CheckpointError",
     "ImageDecoder",
     "ImageError",
     "LRISCConfig",
+    "LRISCLink",
+    "Link",
+    "OutOfReachError",
     "Packet",
     "PacketError",
     "SynthesisDecoder",
@@ -50,16 +55,23 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "config": ("PRESETS", "LRISCConfig", "preset"),
-        "data.images": ("ImageError", "load_image", "load_mask", "save_image"),
-        "decoders": ("ImageDecoder", "SynthesisDecoder", "TrainingEstimate"),
-        "link": ("cross_channel", "expected_cbr"),
-        "losses": ("background_distortion", "rate_distortion", "roi_distortion"),
-        "packets.packet": ("Packet", "PacketError", "read_packet", "write_packet"),
-        "storage.checkpoint": ("CheckpointError", "load_model", "save_model"),
-        "storage.model_soup": ("average_models",),
-        "storage.shipped": ("SHIPPED",),
-        "system": ("LRISC",),
+        "lrisc_system.config": ("PRESETS", "LRISCConfig", "preset"),
+        "lrisc_system.data.images": ("ImageError", "load_image", "load_mask", "save_image"),
+        "lrisc_system.decoders": ("ImageDecoder", "SynthesisDecoder", "TrainingEstimate"),
+        "lrisc_system.link": (
+            "Arrival",
+            "Link",
+            "OutOfReachError",
+            "cross_channel",
+            "expected_cbr",
+        ),
+        "lrisc_system.losses": ("background_distortion", "rate_distortion", "roi_distortion"),
+        "lrisc_system.lrisc_link": ("LRISCLink",),
+        "lrisc_system.packets.packet": ("Packet", "PacketError", "read_packet", "write_packet"),
+        "lrisc_system.storage.checkpoint": ("CheckpointError", "load_model", "save_model"),
+        "lrisc_system.storage.model_soup": ("average_models",),
+        "lrisc_system.storage.shipped": ("SHIPPED",),
+        "lrisc_system.system": ("LRISC",),
     },
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -35,9 +36,12 @@ class ImageDecoder(Protocol):
         *,
         image_size: tuple[int, int],
         generator: Generator | None = None,
-        steps: int | None = None,
     ) -> Tensor:
-        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1]."""
+        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1].
+
+        A decoder that samples in several steps may take `steps: int | None = None` too; it is
+        passed on when the user names a number.
+        """
         ...
 
     def estimate(
@@ -45,6 +49,49 @@ class ImageDecoder(Protocol):
     ) -> TrainingEstimate:
         """Estimate `image` (B, 3, H, W) from y_hat as the loss should see it."""
         ...
+
+
+class SteppedDecoder(ImageDecoder, Protocol):
+    """An image decoder that samples in as many steps as it is told."""
+
+    def decode(
+        self,
+        y_hat: Tensor,
+        *,
+        image_size: tuple[int, int],
+        generator: Generator | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
+        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1], in `steps` steps."""
+        ...
+
+
+def takes_steps(decoder: ImageDecoder) -> bool:
+    """Tell whether the user may choose the number of steps that a decoder samples in."""
+    return "steps" in inspect.signature(decoder.decode).parameters
+
+
+def decode_image(
+    decoder: ImageDecoder,
+    y_hat: Tensor,
+    *,
+    image_size: tuple[int, int],
+    generator: Generator | None = None,
+    steps: int | None = None,
+) -> Tensor:
+    """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), in `steps` steps if some are named.
+
+    Raises:
+        ValueError: if steps are named and the decoder takes none.
+    """
+    if steps is None:
+        return decoder.decode(y_hat, image_size=image_size, generator=generator)
+    if not takes_steps(decoder):
+        raise ValueError(
+            f"expected no steps for an image decoder that does not sample in several, got {steps}"
+        )
+    stepped = cast(SteppedDecoder, decoder)
+    return stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[
 
     Args:
         package: its `__name__`.
-        modules: the names that each of its modules has.
+        modules: the names that each module has.
     """
-    homes = {name: f"{package}.{module}" for module, names in modules.items() for name in names}
+    homes = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> object:
         if name not in homes:

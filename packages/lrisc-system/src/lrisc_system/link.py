@@ -1,8 +1,9 @@
-"""What lies between sender and receiver: the SNR, the channel, and what crossing it costs."""
+"""What carries an image: one protocol for every link, and what crossing a channel costs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -12,6 +13,77 @@ from jscc_ratetoken import AWGN, Channel
 from lrisc_system.packets.packet import Packet
 
 SNR_RANGE_DB = (-20.0, 40.0)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a link made of one image.
+
+    Attributes:
+        image: what the receiver shows, (1, 3, H, W) in [0, 1].
+        cbr: bandwidth that was used, side information included.
+        delivered: whether all that was sent arrived.
+    """
+
+    image: Tensor
+    cbr: float
+    delivered: bool = True
+
+
+class OutOfReachError(ValueError):
+    """A link cannot serve a bandwidth; the message says why."""
+
+
+class Link(Protocol):
+    """Sends images over a channel of its own: LRISC, DeepJSCC, linear, HEVC + LDPC, yours."""
+
+    def transmit(
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
+    ) -> Arrival:
+        """Send one image and receive it.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], any size.
+            snr_db: mean SNR of the channel in dB, known to both ends.
+            cbr: bandwidth, side information included. None asks for what the link takes by
+                itself: LRISC at the eta of its config, an analogue model at its one bandwidth.
+            saliency: (1, 1, H, W) in [0, 1], for links that use it.
+            generator: of fading and noise, on the CPU.
+
+        Raises:
+            OutOfReachError: if the link cannot serve this bandwidth, or `cbr` is None and it has
+                no bandwidth of its own.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class OnCPU:
+    """A channel that works on the CPU, so that fading and noise are the same on every device.
+
+    Args:
+        channel: any channel.
+    """
+
+    channel: Channel
+
+    def __call__(
+        self, symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None
+    ) -> Tensor:
+        """Send symbols (B, ...) at snr_db (B,)."""
+        received = self.channel(symbols.cpu(), snr_db.cpu(), generator=generator)
+        return received.to(symbols.device)
+
+
+def own_bandwidth_missing(name: str) -> OutOfReachError:
+    """Say that a link must be told its bandwidth."""
+    return OutOfReachError(f"expected a CBR for {name}, it has no bandwidth of its own; got none")
 
 
 def expected_cbr(prior: HyperpriorOutput, *, eta: Tensor, snr_db: Tensor, pixels: int) -> Tensor:

@@ -1,178 +1,77 @@
 """The system where the components meet: `LRISC.send`, a channel, `LRISC.receive`.
 
-image -> M (1)-(2) -> W (3) -> g_a -> y_w (4) -> hyperprior (5) -> rates (6) -> JSCC encoder (7)
-      -> power -> Packet -> channel -> Packet -> JSCC decoder -> image decoder (8)-(11) -> image
+image -> signal chain up to the symbols -> Packet -> channel -> Packet
+      -> JSCC decoder -> image decoder (8)-(11) -> image
 """
 
 from __future__ import annotations
 
 import math
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from cond_diffusion import DiffusionDecoder
-from entropy_hyperprior import AnalysisTransform, Hyperprior, HyperpriorOutput, SynthesisTransform
 from jscc_ratetoken import (
     Channel,
-    JSCCDecoder,
-    JSCCEncoder,
     active_mask,
     allocate_rate,
     dequantize_gain,
-    normalize_power,
     quantize_gain,
     to_complex,
     to_real,
 )
 from lrisc_system.config import LRISCConfig
 from lrisc_system.data.images import pad_to_stride
-from lrisc_system.decoders import ImageDecoder
-from lrisc_system.link import check_snr_db, cross_channel, expected_cbr
+from lrisc_system.decoders import ImageDecoder, decode_image
+from lrisc_system.link import check_snr_db, cross_channel
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
+from lrisc_system.parts import AnalysisPart, HyperpriorPart, JSCCDecoderPart, JSCCEncoderPart
+from lrisc_system.signal_chain import STRIDE, SignalChain
 from lrisc_system.storage.pretrained import HubModel
-from roi_saliency import (
-    BarrierDetector,
-    SaliencyDetector,
-    SmoothMask,
-    pool_mask,
-    scale_mask,
-    weight_latent,
-)
-from snr_modulation import SNRAdapter
-
-STRIDE = 16
+from roi_saliency import BarrierDetector, SaliencyDetector
 
 
-@dataclass(frozen=True)
-class Source:
-    """An image as the transmitter sees it, before any rate is chosen."""
-
-    mask: Tensor  # M, (B, 1, H, W)
-    y: Tensor  # weighted latent y_w, (B, C, h, w)
-    prior: HyperpriorOutput
-
-
-@dataclass(frozen=True)
-class Transmission:
-    """What the receiver's image decoder gets, and what it cost."""
-
-    source: Source
-    y_hat: Tensor  # (B, C, h, w)
-    rate_index: Tensor  # (B, h, w)
-    rate: Tensor  # expected CBR, (B,), with gradients
-
-
-class LRISC(nn.Module, HubModel):
+class LRISC(SignalChain, HubModel):
     """Transmit images with ROI, rate and SNR awareness, and redraw them by diffusion.
+
+    Every part can be handed in, as a module; `lrisc_system.parts` says what each must offer and
+    may offer. A part that is not handed in is built from the config.
 
     Args:
         config: the model's numbers; see `lrisc_system.preset`.
+        g_a: image (B, 3, H, W) in [0, 1] -> latent (B, C, H/16, W/16).
+        hyperprior: the entropy model of the latent, with real bytes, Eq. (5).
+        jscc_encoder: latent and rates -> real numbers to send (B, N, v_max), Eq. (7).
+        jscc_decoder: received numbers -> latent.
+        decoder: the image decoder; the conditional diffusion decoder around g_s by default.
         detector: image (B, 3, H, W) -> saliency (B, 1, H, W) in [0, 1]; a classical detector
             without weights by default.
-        decoder: the image decoder; the conditional diffusion decoder around g_s by default.
     """
 
     def __init__(
         self,
         config: LRISCConfig,
         *,
-        detector: SaliencyDetector | None = None,
+        g_a: AnalysisPart | None = None,
+        hyperprior: HyperpriorPart | None = None,
+        jscc_encoder: JSCCEncoderPart | None = None,
+        jscc_decoder: JSCCDecoderPart | None = None,
         decoder: ImageDecoder | None = None,
+        detector: SaliencyDetector | None = None,
     ) -> None:
-        super().__init__()
-        self.config = config
-        self.detector = BarrierDetector() if detector is None else detector
-        self.smooth_mask = SmoothMask()
-        self.g_a = AnalysisTransform(config.transform)
-        self.hyperprior = Hyperprior(config.hyperprior)
-        self.jscc_encoder = JSCCEncoder(config.codec, snr_adapter=self._adapter())
-        self.jscc_decoder = JSCCDecoder(config.codec, snr_adapter=self._adapter())
-        self.decoder = (
-            DiffusionDecoder(config.diffusion, base=SynthesisTransform(config.transform))
-            if decoder is None
-            else decoder
+        super().__init__(
+            config,
+            g_a=g_a,
+            hyperprior=hyperprior,
+            jscc_encoder=jscc_encoder,
+            jscc_decoder=jscc_decoder,
+            decoder=decoder,
         )
-
-    def _adapter(self) -> SNRAdapter:
-        config = self.config
-        return SNRAdapter(
-            config.transform.latent_channels, hidden=config.adapter_hidden, identity=True
-        )
-
-    def encode(
-        self,
-        image: Tensor,
-        saliency: Tensor,
-        *,
-        alpha: float | Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Source:
-        """Analyse an image and weigh its latent by the ROI, Eqs. (1)-(5).
-
-        Args:
-            image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
-            saliency: S, (B, 1, H, W) in [0, 1].
-            alpha: background weight of Eq. (3), one or (B,); the config's by default.
-            generator: of the noise that stands for rounding while training.
-        """
-        alpha = self.config.alpha if alpha is None else alpha
-        mask = self.smooth_mask(saliency)  # (B, 1, H, W)
-        weights = scale_mask(pool_mask(mask, stride=STRIDE), alpha=alpha)  # (B, 1, h, w)
-        y = self.g_a(image)  # (B, 3, H, W) -> (B, C, h, w)
-        y = weight_latent(y, weights, protected=self.config.protected)
-        return Source(mask=mask, y=y, prior=self.hyperprior(y, generator=generator))
-
-    def forward(
-        self,
-        image: Tensor,
-        saliency: Tensor,
-        snr_db: Tensor,
-        eta: Tensor,
-        *,
-        channel: Channel,
-        alpha: Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Transmission:
-        """Send a batch through the channel up to y_hat, differentiably.
-
-        Args:
-            image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
-            saliency: S, (B, 1, H, W) in [0, 1].
-            snr_db: (B,).
-            eta: of Eq. (6), (B,).
-            channel: (symbols, snr_db, *, generator) -> symbols.
-            alpha: background weight of Eq. (3), (B,); the config's by default.
-            generator: of the channel's noise and of the rounding noise.
-        """
-        source = self.encode(image, saliency, alpha=alpha, generator=generator)
-        levels = self.config.codec.levels
-        rate_index = allocate_rate(source.prior.token_bits.detach(), eta=eta, levels=levels)
-        symbols, gain = self._modulate(source, rate_index, snr_db)
-        received = to_real(channel(to_complex(symbols), snr_db, generator=generator))
-        y_hat = self.jscc_decoder(
-            received * active_mask(rate_index, levels=levels),
-            rate_index,
-            snr_db,
-            gain=gain,
-            mean=source.prior.mean,
-            scale=source.prior.scale,
-        )
-        rate = expected_cbr(source.prior, eta=eta, snr_db=snr_db, pixels=image[0, 0].numel())
-        return Transmission(source=source, y_hat=y_hat, rate_index=rate_index, rate=rate)
-
-    def _modulate(
-        self, source: Source, rate_index: Tensor, snr_db: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Map the latent to real symbols of unit power, Eq. (7): (B, N, v_max) and gain (B,)."""
-        symbols = self.jscc_encoder(
-            source.y, rate_index, snr_db, mean=source.prior.mean, scale=source.prior.scale
-        )
-        return normalize_power(symbols, active_mask(rate_index, levels=self.config.codec.levels))
+        self.detector: SaliencyDetector = BarrierDetector() if detector is None else detector
 
     @torch.no_grad()
     def send(
@@ -250,13 +149,15 @@ class LRISC(nn.Module, HubModel):
             packet: with the symbols that the channel gave.
             snr_db: the receiver's estimate of the channel's SNR.
             generator: of the decoder's starting noise.
-            steps: diffusion steps; the config's by default.
+            steps: of the image decoder, if it samples in several; its own number by default.
 
         Returns:
             (1, 3, H, W) in [0, 1].
 
         Raises:
             PacketError: if the packet was made by another model or contradicts itself.
+            ValueError: if `steps` are asked of a decoder that takes none, or the SNR is out of
+                range.
         """
         self._require_eval()
         device = next(self.parameters()).device
@@ -287,8 +188,8 @@ class LRISC(nn.Module, HubModel):
             mean=prior.mean,
             scale=prior.scale,
         )
-        return self.decoder.decode(
-            y_hat, image_size=packet.image_size, generator=generator, steps=steps
+        return decode_image(
+            self.decoder, y_hat, image_size=packet.image_size, generator=generator, steps=steps
         )
 
     def transmit(
@@ -312,10 +213,10 @@ class LRISC(nn.Module, HubModel):
     def fingerprint(self) -> bytes:
         """Identify, in four bytes, the weights that sender and receiver must share."""
         checksum = 0
-        for part in (self.hyperprior, self.jscc_encoder, self.jscc_decoder):
-            for tensor in part.state_dict().values():
-                data = tensor.detach().cpu().contiguous().numpy()
-                checksum = zlib.crc32(data.tobytes(), checksum)
+        for part in ("hyperprior", "jscc_encoder", "jscc_decoder"):
+            for tensor in self.get_submodule(part).state_dict().values():
+                data = tensor.detach().cpu().reshape(-1).view(torch.uint8)  # of any precision
+                checksum = zlib.crc32(data.numpy().tobytes(), checksum)
         return checksum.to_bytes(4, "big")
 
     def _require_eval(self) -> None:

@@ -4,6 +4,7 @@ from rich.console import Console
 from lrisc_system.commands.demo import run_demo
 from lrisc_system.config import TINY
 from lrisc_system.data.images import load_image, save_image
+from lrisc_system.lrisc_link import LRISCLink
 from lrisc_system.system import LRISC
 
 
@@ -15,7 +16,8 @@ def test_the_demo_leaves_its_pictures(tmp_path):
     system.hyperprior.update()
     save_image(torch.rand(3, 48, 64), tmp_path / "photo.png")
     results = run_demo(
-        system.eval(),
+        LRISCLink(system.eval()),
+        detector=system.detector,
         out=tmp_path / "out",
         photo=tmp_path / "photo.png",
         cbr=0.03,

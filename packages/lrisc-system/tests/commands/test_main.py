@@ -61,7 +61,7 @@ def test_the_overview_says_what_the_command_says(name):
         ("evaluate", ["--checkpoint", "--model", "--device"]),
         ("train", ["--checkpoint", "--model", "--seed"]),
         ("recipes", ["--model"]),
-        ("plan", ["--checkpoint", "--model"]),
+        ("plan", ["--model"]),
         ("average", ["--model"]),
     ],
 )

@@ -74,11 +74,3 @@ def test_plan_knows_every_model(lrisc, model):
     code, output, error = lrisc("plan", "--preset", "tiny", "--batch-size", 2, "--model", model)
     assert code == 0, error
     assert "tiny, 64 x 64, float32: GiB per process" in output
-
-
-def test_plan_counts_for_a_checkpoint(lrisc, checkpoint):
-    code, output, error = lrisc(
-        "plan", "--preset", "tiny", "--batch-size", 2, "--checkpoint", checkpoint
-    )
-    assert code == 0, error
-    assert "GiB per process" in output

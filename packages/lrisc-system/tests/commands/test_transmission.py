@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lrisc_system.commands.fading import Fading
 from lrisc_system.commands.transmission import FadingName
 from lrisc_system.data.images import load_image, save_image
+from lrisc_system.radio.fading import Fading
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
-from lrisc_system.training.run_card import CARD_NAME
+from lrisc_system.storage.checkpoint import CARD_NAME
 
 
 def test_transmit_equals_its_three_steps(lrisc, photo, checkpoint, tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from lrisc_system.evaluation import __main__ as program
+from lrisc_system.evaluation.__main__ import main
 from lrisc_system.training import launching
 
 
@@ -11,7 +11,7 @@ def launched(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr("sys.argv", ["lrisc_system.evaluation", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            program.main()
+            main()
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 

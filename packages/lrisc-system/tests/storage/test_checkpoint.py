@@ -4,14 +4,19 @@ import pytest
 import torch
 from torch import nn
 
+from entropy_hyperprior import SynthesisTransform
 from lrisc_system.config import TINY
+from lrisc_system.decoders import SynthesisDecoder
 from lrisc_system.storage.checkpoint import (
     WEIGHTS_NAME,
     CheckpointError,
     load_model,
     load_weights,
+    read_tensors,
+    recorded_model,
     replacing,
     save_model,
+    write_tensors,
 )
 from lrisc_system.system import LRISC
 
@@ -173,3 +178,94 @@ def test_a_part_may_be_of_another_model(system, saved):
             assert torch.equal(tensor, theirs.state_dict()[name]), name
     with pytest.raises(CheckpointError, match="does not fit the model"):
         load_weights(other, saved / WEIGHTS_NAME, fresh=("g_a",))
+
+
+def plain_decoder(config):
+    return LRISC(config, decoder=SynthesisDecoder(SynthesisTransform(config.transform)))
+
+
+def test_a_model_of_ones_own_opens_by_its_function(tmp_path):
+    model = plain_decoder(TINY)
+    save_model(model, str(tmp_path / "model"))
+    loaded = load_model(str(tmp_path / "model"), make_model=plain_decoder)
+    weight = model.decoder.synthesis.linear.weight
+    assert torch.equal(loaded.decoder.synthesis.linear.weight, weight)
+    with pytest.raises(ValueError, match="expected make_model, or a detector and a decoder"):
+        load_model(tmp_path / "model", make_model=plain_decoder, decoder=model.decoder)
+
+
+def test_without_its_function_it_is_one_clear_line(tmp_path):
+    save_model(plain_decoder(TINY), tmp_path / "model")
+    (tmp_path / "model" / "run.json").write_text('{"model": "mine:plain"}')
+    with pytest.raises(CheckpointError) as caught:
+        load_model(tmp_path / "model")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 600
+    assert "of the model's tensors and holds 11 (decoder.synthesis." in message
+    assert "its run card says --model mine:plain" in message
+    assert "--model module:function, or load_model(..., make_model=function)" in message
+
+
+def compiled(config):
+    model = LRISC(config)
+    model.g_a = torch.compile(model.g_a, backend="eager")
+    model.hyperprior = torch.compile(model.hyperprior, backend="eager")
+    model.decoder.unet = torch.compile(model.decoder.unet, backend="eager")
+    return model
+
+
+def test_compiled_parts_are_saved_under_plain_names(tmp_path):
+    torch.manual_seed(0)
+    model = compiled(TINY)
+    assert any("_orig_mod" in name for name in model.state_dict())
+    save_model(model, tmp_path / "model")
+    assert not any("_orig_mod" in name for name in read_tensors(tmp_path / "model" / WEIGHTS_NAME))
+    plain = load_model(tmp_path / "model")
+    again = load_model(tmp_path / "model", make_model=compiled)
+    weight = model.g_a.linear.weight
+    assert torch.equal(plain.g_a.linear.weight, weight)
+    assert torch.equal(again.g_a.linear.weight, weight)
+    assert plain.fingerprint() == again.fingerprint()
+    image = torch.rand(1, 3, 32, 32)
+    assert again.receive(plain.send(image, 10.0), 10.0).shape == image.shape
+
+
+def test_files_that_were_saved_with_compiled_names_open(saved):
+    tensors = read_tensors(saved / WEIGHTS_NAME)
+    renamed = {name.replace("g_a.", "g_a._orig_mod."): t for name, t in tensors.items()}
+    write_tensors(renamed, saved / WEIGHTS_NAME)
+    assert torch.equal(load_model(saved).g_a.linear.weight, tensors["g_a.linear.weight"])
+
+
+class Tied(nn.Module):
+    """An encoder whose two layers share a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 32, 16, stride=16)
+        self.second = nn.Conv2d(3, 32, 16, stride=16)
+        self.second.weight = self.first.weight
+
+    def forward(self, image):
+        return self.first(image) + self.second(image)
+
+
+def test_tied_weights_are_saved(tmp_path):
+    def tied(config):
+        return LRISC(config, g_a=Tied())
+
+    model = tied(TINY)
+    save_model(model, tmp_path / "model", dtype=torch.float16)
+    loaded = load_model(tmp_path / "model", make_model=tied)
+    assert loaded.g_a.first.weight is loaded.g_a.second.weight
+    torch.testing.assert_close(loaded.g_a.first.weight, model.g_a.first.weight, rtol=0, atol=1e-3)
+
+
+def test_what_made_a_model_is_read_from_its_card(tmp_path):
+    assert recorded_model(tmp_path) is None
+    (tmp_path / "run.json").write_text('{"model": "mine:f"}')
+    assert recorded_model(tmp_path) == "mine:f"
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="no run card"):
+        recorded_model(tmp_path)

@@ -18,6 +18,7 @@ from pathlib import Path
 from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
 
+from lrisc_system.commands.models import find_model
 from lrisc_system.training import setup, state, trainer
 from lrisc_system.training.failures import ending_in_one_line
 from lrisc_system.training.settings import TrainSettings
@@ -77,7 +78,7 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
     )
     try:
         with ending_in_one_line():
-            trainer.Trainer(settings).run()
+            trainer.Trainer(settings, find_model(settings.model)).run()
     except SystemExit as stop:
         os._exit(stop.code)
     except BaseException:

@@ -1,26 +1,24 @@
-import io
-
 import pytest
 import torch
-from rich.console import Console
 
 from lrisc_system.config import TINY
 from lrisc_system.data.photos import Samples
 from lrisc_system.metrics.quality import lpips_network
 from lrisc_system.system import LRISC
-from lrisc_system.training.lrisc import LRISCFamily
-from lrisc_system.training.memory import Activations, Plan, plan, plan_table, print_plan
+from lrisc_system.training.lrisc import TrainableLRISC
+from lrisc_system.training.memory import Activations, Plan, plan
 from lrisc_system.training.objective import TrainingObjective
 from lrisc_system.training.presets import RECIPES
+from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
 
-RECIPE = RECIPES["tiny"]
-STAGE = RECIPE.stages[-1]
+STAGE = RECIPES["tiny"].stages[-1]
 
 
 @pytest.fixture(scope="module")
 def planned():
-    return plan(LRISCFamily(), LRISC(TINY), RECIPE)
+    settings = TrainSettings(preset="tiny", data=".", output=".")
+    return plan(settings, trainable=TrainableLRISC())
 
 
 class TestAMeasuredStep:
@@ -83,18 +81,3 @@ def test_a_batch_by_hand():
     )
     assert made.state() == 31
     assert made.activations(3) == Activations(3100, 310)
-
-
-def test_the_table_has_a_row_per_batch_size(planned):
-    table = plan_table(planned, [1, 2, 4], title="tiny")
-    assert table.row_count == 3
-
-
-def test_the_command_prints_a_table():
-    text = io.StringIO()
-    known = (LRISCFamily(), LRISC(TINY), RECIPE)
-    console = Console(file=text, width=100)
-    print_plan(*known, title="tiny", batch_size=4, bf16=True, console=console)
-    assert "tiny, 64 x 64, bf16: GiB per process" in text.getvalue()
-    with pytest.raises(ValueError, match="expected a batch size of at least 1, got 0"):
-        print_plan(*known, title="tiny", batch_size=0, bf16=False, console=console)

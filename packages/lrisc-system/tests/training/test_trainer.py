@@ -13,12 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from entropy_hyperprior import SynthesisTransform
 from lrisc_system import LRISC, SynthesisDecoder, train
-from lrisc_system.commands.models import find_family
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.training import trainer
 from lrisc_system.training.failures import TrainingError
-from lrisc_system.training.lrisc import LRISCFamily
+from lrisc_system.training.lrisc import TrainableLRISC
 from lrisc_system.training.objective import LossTerms
 from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.recipes import Recipe, Stage
@@ -60,7 +59,7 @@ def settings(folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def finished(settings):
-    trainer.Trainer(settings).run()
+    trainer.Trainer(settings, TrainableLRISC()).run()
     return settings.output
 
 
@@ -101,7 +100,7 @@ def test_only_the_stages_parameters_move(finished, settings, index):
         load_file(finished / "checkpoints" / str(Place(index, step)) / "model.safetensors")
         for step in (1, 2)
     )
-    trained = {name for name, _ in stage.parameters(find_family("lrisc").make(settings))}
+    trained = {name for name, _ in stage.parameters(TrainableLRISC().make(settings))}
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert moved
     assert moved <= trained
@@ -129,7 +128,7 @@ def gone_on(finished, settings, vgg, tmp_path_factory):
         vgg=vgg,
         magnification=3,
     )
-    trainer.Trainer(options).run()
+    trainer.Trainer(options, TrainableLRISC()).run()
     return options.output
 
 
@@ -160,7 +159,7 @@ def test_another_decoder_learns_what_a_trained_sender_sends(finished, settings, 
     options = replace(
         settings, output=tmp_path / "run", start_from=finished / "model", only=("decoder",)
     )
-    trainer.Trainer(options, family=LRISCFamily(plain)).run()
+    trainer.Trainer(options, TrainableLRISC(plain)).run()
     card = json.loads((options.output / "run.json").read_text())
     names = [stage["name"] for stage in card["recipe"]["stages"]]
     assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops"]
@@ -210,7 +209,7 @@ def streamed(settings, shards, tmp_path_factory):
         log_with=("tensorboard",),
         validation_photos=1,
     )
-    trainer.Trainer(options).run()
+    trainer.Trainer(options, TrainableLRISC()).run()
     return output
 
 
@@ -244,13 +243,13 @@ def test_tensorboard_gets_numbers_and_pictures(streamed):
 
 def test_an_old_run_is_not_overwritten(finished, settings):
     with pytest.raises(ValueError, match="--resume"):
-        trainer.Trainer(settings).run()
+        trainer.Trainer(settings, TrainableLRISC()).run()
 
 
 def test_a_broken_loss_stops_the_run(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(LossTerms, "first_broken", lambda terms: "roi")
     with pytest.raises(TrainingError, match="roi is not finite in stage 0-hyperprior, step 0"):
-        trainer.Trainer(replace(settings, output=tmp_path)).run()
+        trainer.Trainer(replace(settings, output=tmp_path), TrainableLRISC()).run()
     batch = json.loads((tmp_path / "broken-batch.json").read_text())
     assert (batch["term"], batch["stage"], batch["step"], batch["part"]) == (
         "roi",
@@ -268,7 +267,7 @@ def test_a_broken_gradient_stops_the_run(settings, tmp_path, monkeypatch):
         "accelerate.Accelerator.clip_grad_norm_", lambda accelerator, *arguments: broken
     )
     with pytest.raises(TrainingError, match="the gradient is not finite in stage 0-hyperprior"):
-        trainer.Trainer(replace(settings, output=tmp_path)).run()
+        trainer.Trainer(replace(settings, output=tmp_path), TrainableLRISC()).run()
 
 
 def test_a_broken_term_is_named():

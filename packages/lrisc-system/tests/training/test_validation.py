@@ -2,14 +2,18 @@ import pytest
 import torch
 
 from lrisc_system.data.images import save_image
+from lrisc_system.link import Arrival
 from lrisc_system.losses import mean_squared_error
 from lrisc_system.training.validation import centre_crop, validate
 
 
-def noisy(image, snr_db, *, saliency, generator):
-    """Add noise of the channel's SNR, where it is salient; takes a tenth of the symbols."""
-    noise = torch.randn(image.shape, generator=generator) * 10 ** (-snr_db / 20)
-    return (image + saliency * noise).clamp(0, 1), 0.1
+class Noisy:
+    """Adds noise of the channel's SNR, where it is salient; takes a tenth of the symbols."""
+
+    def transmit(self, image, snr_db, *, cbr, saliency, generator):
+        assert cbr is None
+        noise = torch.randn(image.shape, generator=generator) * 10 ** (-snr_db / 20)
+        return Arrival((image + saliency * noise).clamp(0, 1), 0.1)
 
 
 def everywhere(image):
@@ -22,7 +26,7 @@ def nowhere(image):
 
 def measure(photos, **options):
     defaults = {"detector": everywhere, "perceptual": mean_squared_error, "size": 48}
-    return validate(noisy, photos, None, device=torch.device("cpu"), **(defaults | options))
+    return validate(Noisy(), photos, None, device=torch.device("cpu"), **(defaults | options))
 
 
 @pytest.fixture

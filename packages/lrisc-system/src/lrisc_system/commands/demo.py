@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from torch import Generator
 
 from lrisc_system.commands.tables import Result, metrics_table, save_comparison
 from lrisc_system.data.images import load_image, save_image
+from lrisc_system.link import Link
 from lrisc_system.metrics.quality import evaluate_pair
-from lrisc_system.system import LRISC
+from roi_saliency import SaliencyDetector
 
 PHOTO = Path(__file__).parents[1] / "assets" / "coffee.jpg"
 SNRS_DB = (1.0, 10.0, 19.0)
@@ -18,33 +20,38 @@ SHOWN_DB = 10.0
 
 
 def run_demo(
-    system: LRISC, *, out: Path, photo: Path | None, cbr: float, console: Console
+    link: Link,
+    *,
+    detector: SaliencyDetector,
+    device: torch.device | str = "cpu",
+    out: Path,
+    photo: Path | None,
+    cbr: float,
+    console: Console,
 ) -> list[Result]:
-    """Transmit a photo at 1, 10 and 19 dB over AWGN and write the pictures.
+    """Transmit a photo at 1, 10 and 19 dB and write the pictures.
 
     `out` gets `received.png` (10 dB), `roi.png` (the saliency S of Eq. (1)) and `comparison.png`.
 
     Args:
-        system: the model, in evaluation mode.
+        link: what sends the photo.
+        detector: finds its saliency.
+        device: of the link's model.
         out: folder for the pictures.
         photo: image file; the photo that ships when absent.
         cbr: bandwidth not to exceed, side information included.
         console: gets the table.
     """
     source = load_image(PHOTO if photo is None else photo)
-    saliency = system.detector(source)
-    device = next(system.parameters()).device
+    saliency = detector(source)
     results = []
     for snr_db in SNRS_DB:
-        image, packet = system.transmit(
-            source.to(device),
-            snr_db,
-            cbr=cbr,
-            saliency=saliency.to(device),
-            generator=Generator().manual_seed(0),
+        noise = Generator().manual_seed(0)
+        arrival = link.transmit(
+            source.to(device), snr_db, cbr=cbr, saliency=saliency.to(device), generator=noise
         )
-        image = image.cpu()
-        results.append(Result(snr_db, packet.cbr(snr_db), evaluate_pair(source, image), image))
+        image = arrival.image.cpu()
+        results.append(Result(snr_db, arrival.cbr, evaluate_pair(source, image), image))
     out.mkdir(parents=True, exist_ok=True)
     shown = next(result for result in results if result.snr_db == SHOWN_DB)
     save_image(shown.image, out / "received.png")

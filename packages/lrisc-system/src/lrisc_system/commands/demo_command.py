@@ -31,7 +31,11 @@ def demo(
         cbr: Bandwidth not to exceed, side information included.
     """
     from lrisc_system.commands.demo import run_demo
-    from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.models import open_link
+    from lrisc_system.devices import find_device
 
-    system = open_model(checkpoint, model=model, device=device)
-    run_demo(system, out=out, photo=photo, cbr=cbr, console=Console())
+    place = find_device(device)
+    link, detector = open_link(model, checkpoint, device=place)
+    run_demo(
+        link, detector=detector, device=place, out=out, photo=photo, cbr=cbr, console=Console()
+    )

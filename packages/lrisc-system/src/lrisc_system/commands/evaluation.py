@@ -21,6 +21,7 @@ def evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
     `accelerate launch -m lrisc_system.evaluation` takes the same options and shares the images
     among processes.
     """
+    from lrisc_system.commands.models import open_model
     from lrisc_system.evaluation.run import evaluate
 
-    evaluate(settings, console=Console())
+    evaluate(settings, console=Console(), open_model=open_model)

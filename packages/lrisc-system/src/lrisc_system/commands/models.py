@@ -1,76 +1,137 @@
-"""What `--model` may name, and how a trained model is opened by it."""
+"""What `--model` may name, and how a folder with a trained model is opened."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from lrisc_system.baselines.deepjscc.trainable import DeepJSCCFamily
-from lrisc_system.devices import find_device
-from lrisc_system.storage.checkpoint import load_model
+import torch
+
+from jscc_ratetoken import Channel
+from lrisc_system.baselines.deepjscc.trainable import TrainableDeepJSCC
+from lrisc_system.config import preset
+from lrisc_system.link import Link
+from lrisc_system.storage.checkpoint import CheckpointError, recorded_model
 from lrisc_system.system import LRISC
-from lrisc_system.training.lrisc import LRISCFamily
-from lrisc_system.training.run_card import CARD_NAME
-from lrisc_system.training.trainable import Family
+from lrisc_system.training.lrisc import TrainableLRISC
+from lrisc_system.training.trainable import TrainableModel
+from roi_saliency import SaliencyDetector
 
-FAMILIES: dict[str, Family[Any]] = {"lrisc": LRISCFamily(), "deepjscc": DeepJSCCFamily()}
+DEFAULT_MODEL = "lrisc"
+MODELS: dict[str, TrainableModel[Any]] = {
+    DEFAULT_MODEL: TrainableLRISC(),
+    "deepjscc": TrainableDeepJSCC(),
+}
 
 
-def find_family(name: str) -> Family[Any]:
-    """Look up what `--model` names.
+def find_model(name: str) -> TrainableModel[Any]:
+    """Look up the kind of model that `--model` names.
 
     Args:
-        name: of a family, or `module:function` with a function of a config that gives an LRISC
+        name: of a kind, or `module:function` with a function of a config that gives an LRISC
             with parts of your own; the module may lie in the current folder.
 
     Raises:
-        ValueError: if there is no such family, module or function.
+        ValueError: if there is no such kind, module or function.
     """
-    if name in FAMILIES:
-        return FAMILIES[name]
+    if name in MODELS:
+        return MODELS[name]
     module, colon, function = name.partition(":")
     if not colon:
-        raise ValueError(f"expected a model of {sorted(FAMILIES)} or module:function, got {name!r}")
+        raise ValueError(f"expected a model of {sorted(MODELS)} or module:function, got {name!r}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does, and the script `lrisc` does not
     try:
-        return LRISCFamily(make_model=getattr(importlib.import_module(module), function))
+        return TrainableLRISC(make_model=getattr(importlib.import_module(module), function))
     except (ImportError, AttributeError) as error:
         raise ValueError(f"expected module:function, got {name!r}: {error}") from error
 
 
-def open_model(checkpoint: Path, *, model: str | None = None, device: str | None = None) -> LRISC:
-    """Open a trained model, in evaluation mode.
+def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
+    """Tell what kind of model a folder holds.
 
     Args:
-        checkpoint: folder with `config.json` and `model.safetensors`.
-        model: what `--model` names; by default what the folder's run card names, or else lrisc.
-        device: to move the model to; the CPU by default.
+        name: what `--model` names; by default what the run card in the folder says, or lrisc if
+            there is no card.
+        folder: with a trained model.
 
     Raises:
-        ValueError: if there is no such model, checkpoint or device, or the two do not fit.
+        CheckpointError: if the run card cannot be read, or what it names is not found here.
+        ValueError: if there is no model of that name.
     """
-    name = recorded_model(checkpoint) if model is None else model
-    make_model = getattr(find_family(name), "make_model", None)
-    if make_model is None:
-        raise ValueError(f"expected a model that sends packets, got {name}")
-    return load_model(checkpoint, make_model=make_model).to(find_device(device))
-
-
-def recorded_model(checkpoint: Path) -> str:
-    """Read from the run card of a checkpoint which model was trained; lrisc if it has no card.
-
-    Raises:
-        ValueError: if the card is damaged.
-    """
-    card = checkpoint / CARD_NAME
-    if not card.is_file():
-        return "lrisc"
+    if name is not None:
+        return find_model(name)
+    recorded = recorded_model(Path(folder))
+    if recorded is None:
+        return MODELS[DEFAULT_MODEL]
     try:
-        return str(json.loads(card.read_text())["model"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{card}: expected the run card of a training, with its model") from error
+        return find_model(recorded)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{folder} was trained with --model {recorded}, which is not found here ({error}): "
+            "name it with --model"
+        ) from error
+
+
+def open_model(
+    name: str | None,
+    folder: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    expected_preset: str | None = None,
+) -> LRISC:
+    """Open a model that sends packets: LRISC, with its own parts or with yours.
+
+    Args:
+        name: what `--model` names; by default what the run card in the folder says.
+        folder: with `config.json` and `model.safetensors`.
+        device: of the model.
+        expected_preset: name of the preset that the model must be of, if that matters.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        CheckpointError: if files are missing, damaged, of another model or preset, or of a kind
+            that sends no packets.
+        ValueError: if there is no model of that name.
+    """
+    model = kind_of(name, folder).load(Path(folder))
+    if not hasattr(model, "fingerprint"):
+        raise CheckpointError(
+            f"expected a model that sends packets, got {type(model).__name__} in {folder}"
+        )
+    if expected_preset is not None and model.config != preset(expected_preset):
+        raise CheckpointError(f"{folder} is not a checkpoint of the preset {expected_preset!r}")
+    system: LRISC = model.to(device)
+    return system
+
+
+def open_link(
+    name: str | None,
+    folder: str | Path,
+    *,
+    channel: Channel | None = None,
+    device: torch.device | str = "cpu",
+) -> tuple[Link, SaliencyDetector]:
+    """Open a model of any kind as a link.
+
+    Args:
+        name: what `--model` names; by default what the run card in the folder says.
+        folder: with a trained model.
+        channel: of the link; AWGN by default.
+        device: of the model.
+
+    Returns:
+        The link, and what finds the saliency of an image for it.
+
+    Raises:
+        CheckpointError: if files are missing, damaged or of another model.
+        ValueError: if there is no model of that name.
+    """
+    kind = kind_of(name, folder)
+    model = kind.load(Path(folder)).to(device)
+    return kind.link(model, channel=channel), getattr(model, "detector", kind.detector)

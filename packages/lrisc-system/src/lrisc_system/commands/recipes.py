@@ -29,9 +29,9 @@ def recipes(
         as_: Print tables to read, or a recipe in TOML to change and to train with: `lrisc train
             --recipe FILE`.
     """
-    from lrisc_system.commands.models import find_family
+    from lrisc_system.commands.models import find_model
 
-    known = find_family(model).recipes()
+    known = find_model(model).recipes()
     chosen = known if preset is None else {preset: find_preset(preset, known)}
     PRINT[as_](chosen, model)
 

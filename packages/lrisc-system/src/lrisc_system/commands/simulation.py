@@ -1,4 +1,4 @@
-"""The steps of a simulated transmission on any device: open a model, send, cross, receive."""
+"""The steps of a simulated transmission, on any device: send, cross the channel, receive."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from lrisc_system.commands.fading import Fading
-from lrisc_system.commands.models import open_model
-from lrisc_system.config import preset as find_config
 from lrisc_system.data.images import load_image, load_mask
 from lrisc_system.link import cross_channel
 from lrisc_system.packets.packet import Packet
-from lrisc_system.storage.checkpoint import CheckpointError
+from lrisc_system.radio.fading import Fading
 from lrisc_system.system import LRISC
 
 
@@ -29,26 +26,6 @@ class Source:
 
     image: Tensor
     saliency: Tensor | None
-
-
-def open_system(
-    checkpoint: Path, *, model: str | None, device: str | None, preset: str | None
-) -> LRISC:
-    """Open a trained model.
-
-    Args:
-        checkpoint: folder of the model.
-        model: what `--model` names.
-        device: what `--device` names.
-        preset: name of the preset that the model must be of, if that matters.
-
-    Raises:
-        ValueError: if there is no such model, device or preset, or the model is of another preset.
-    """
-    system = open_model(checkpoint, model=model, device=device)
-    if preset is not None and system.config != find_config(preset):
-        raise CheckpointError(f"{checkpoint} is not a checkpoint of the preset {preset!r}")
-    return system
 
 
 def load_source(photo: Path, mask: Path | None) -> Source:

@@ -11,7 +11,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import FirstCheckpoint, Model, NewModel
+from lrisc_system.options import Model, NewModel
 from lrisc_system.training.settings import TrainSettings
 
 ModelFolders = Annotated[
@@ -26,9 +26,10 @@ def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     `lrisc recipes` lists the recipes of every preset and their stages. `lrisc train` trains in one
     process; `accelerate launch -q -m lrisc_system.train` takes the same options and trains in many.
     """
+    from lrisc_system.commands.models import find_model
     from lrisc_system.training.trainer import Trainer
 
-    Trainer(settings).run()
+    Trainer(settings, find_model(settings.model)).run()
 
 
 def plan(
@@ -36,7 +37,6 @@ def plan(
     preset: str = "paper",
     batch_size: int = 16,
     bf16: bool = False,
-    checkpoint: FirstCheckpoint = None,
     model: NewModel = "lrisc",
 ) -> None:
     """Estimate the memory that training takes.
@@ -48,19 +48,12 @@ def plan(
         batch_size: Images per process; smaller batches are listed too.
         bf16: Compute in mixed precision.
     """
-    from lrisc_system.commands.models import find_family, open_model
-    from lrisc_system.training.memory import print_plan
-    from lrisc_system.training.recipes import find_preset
+    from lrisc_system.commands.models import find_model
+    from lrisc_system.training.memory_table import print_plan
 
-    family = find_family(model)
-    recipe = find_preset(preset, family.recipes())
     print_plan(
-        family,
-        family.make(TrainSettings(preset=preset, output=Path(), data=Path()))
-        if checkpoint is None
-        else open_model(checkpoint, model=model).train(),
-        recipe,
-        title=preset if checkpoint is None else str(checkpoint),
+        preset,
+        trainable=find_model(model),
         batch_size=batch_size,
         bf16=bf16,
         console=Console(),
@@ -96,7 +89,7 @@ def average(
         raise ValueError(f"expected at least two models to average, got {len(checkpoints)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"expected a new or an empty output folder, got {out}")
-    systems = [open_model(folder, model=model) for folder in checkpoints]
+    systems = [open_model(model, folder) for folder in checkpoints]
     for folder, system in zip(checkpoints, systems, strict=True):
         if system.config != systems[0].config:
             raise CheckpointError(f"{folder} has another config than {checkpoints[0]}")

@@ -108,10 +108,12 @@ def send(
         sample_rate_hz: Sample rate of the recording.
         center_frequency_hz: Frequency of the radio that will play the recording.
     """
+    from lrisc_system.commands.models import open_model
     from lrisc_system.commands.packet_files import write_sent
-    from lrisc_system.commands.simulation import load_source, open_system, send_source
+    from lrisc_system.commands.simulation import load_source, send_source
+    from lrisc_system.devices import find_device
 
-    system = open_system(checkpoint, model=model, device=device, preset=preset)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     source = load_source(photo, mask)
     sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     write_sent(
@@ -170,15 +172,17 @@ def receive(
         snr_db: SNR in dB that the receiver estimated.
         sent: SigMF recording that was sent, if the received one lacks the side information.
     """
+    from lrisc_system.commands.models import open_model
     from lrisc_system.commands.packet_files import read_received
-    from lrisc_system.commands.simulation import open_system, receive_packet
+    from lrisc_system.commands.simulation import receive_packet
     from lrisc_system.data.images import save_image
+    from lrisc_system.devices import find_device
 
     received = read_received(packet, sent, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
         raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
-    system = open_system(checkpoint, model=model, device=device, preset=preset)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
 
 
@@ -204,18 +208,19 @@ def transmit(
 
     This is `lrisc send`, `channel` and `receive` in one, with a table of cost and quality.
     """
+    from lrisc_system.commands.models import open_model
     from lrisc_system.commands.simulation import (
         cross,
         load_source,
-        open_system,
         receive_packet,
         send_source,
     )
     from lrisc_system.commands.tables import Result, metrics_table
     from lrisc_system.data.images import save_image
+    from lrisc_system.devices import find_device
     from lrisc_system.metrics.quality import evaluate_pair
 
-    system = open_system(checkpoint, model=model, device=device, preset=preset)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     source = load_source(photo, mask)
     packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     arrived = cross(packet, snr_db, fading=fading, seed=seed)

@@ -24,8 +24,8 @@ from rich.progress import (
 from lrisc_system.devices import find_device
 from lrisc_system.evaluation.earlier_results import read_beside
 from lrisc_system.evaluation.images import Album
-from lrisc_system.evaluation.links.link import Link
-from lrisc_system.evaluation.links.registry import make_links
+from lrisc_system.evaluation.links.link import ComparedLink
+from lrisc_system.evaluation.links.registry import OpenModel, make_links
 from lrisc_system.evaluation.measure import Scene, Yardsticks
 from lrisc_system.evaluation.protocol import Protocol, describe_common
 from lrisc_system.evaluation.report.pictures import choose_pictures, take_pictures
@@ -38,12 +38,17 @@ PATIENCE = timedelta(days=7)  # of the fastest process with the slowest
 WHOLE_RUN_SECONDS = 1e9  # the time left follows from all that was done, for links differ in speed
 
 
-def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
+def evaluate(
+    settings: EvaluateSettings, *, console: Console, open_model: OpenModel | None = None
+) -> list[Row]:
     """Measure what is missing, then write tables and figures of all that the folder holds.
 
     Args:
         settings: of the evaluation.
         console: for the progress and the tables; only the first of several processes speaks.
+        open_model: (what `settings.model` names, folder) -> LRISC; by default LRISC of the parts
+            that the folder's config names. `lrisc_system.commands.models.open_model` knows models
+            of your own.
 
     Returns:
         The rows of `results.csv`.
@@ -62,7 +67,7 @@ def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
     yardsticks = Yardsticks.load(settings.vgg, device=device)
     if yardsticks.vgg is None:
         console.print("LPIPS on VGG16 is left out: --vgg names a file of its weights")
-    links = make_links(settings, device=device, say=console.print)
+    links = make_links(settings, device=device, say=console.print, open_model=open_model)
     protocol = Protocol(
         describe_common(settings, album.photos, album.masks, vgg=yardsticks.vgg is not None),
         {name: link.identity for name, link in links.items()},
@@ -89,7 +94,9 @@ def evaluate(settings: EvaluateSettings, *, console: Console) -> list[Row]:
     return read_rows(settings.out)[0]
 
 
-def list_tasks(settings: EvaluateSettings, links: Mapping[str, Link], image: str) -> list[Task]:
+def list_tasks(
+    settings: EvaluateSettings, links: Mapping[str, ComparedLink], image: str
+) -> list[Task]:
     """List what is to be done with one image."""
     return [
         Task(link, image, point, seed)
@@ -113,7 +120,7 @@ class Worker:
     def __init__(
         self,
         settings: EvaluateSettings,
-        links: Mapping[str, Link],
+        links: Mapping[str, ComparedLink],
         known: set[Task],
         *,
         rank: int,

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from lrisc_system.commands.fading import Fading
 from lrisc_system.link import check_snr_db
 from lrisc_system.options import (
     Checkpoint,
@@ -18,6 +17,7 @@ from lrisc_system.options import (
     NumberOption,
     PathOption,
 )
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED, SHIPPED_DEEPJSCC
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Generator
 
 from lrisc_system.data.photos import mix_seed
-from lrisc_system.evaluation.links.link import Arrival, Link, OutOfReachError
 from lrisc_system.evaluation.measure import Scene
 from lrisc_system.evaluation.rows import Refusal, Row, Task
 from lrisc_system.evaluation.settings import Point
+from lrisc_system.link import Arrival, Link, OutOfReachError
 
 
 @torch.no_grad()

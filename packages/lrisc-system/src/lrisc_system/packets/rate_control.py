@@ -16,6 +16,10 @@ from lrisc_system.packets.rate_map import encode_rates
 PRECISION = 500  # the budget is met to one part in this many, where the rates allow it
 
 
+class BandwidthError(ValueError):
+    """A bandwidth does not pay for the side information and the least rates."""
+
+
 def rates_within(
     token_bits: Tensor, draft: Packet, *, cbr: float, snr_db: float, levels: Sequence[int]
 ) -> Tensor:
@@ -35,7 +39,7 @@ def rates_within(
         Indices into `levels`, (1, h, w).
 
     Raises:
-        ValueError: if the bandwidth does not pay for the side information and the least rates.
+        BandwidthError: if the bandwidth does not pay for the side information and the least rates.
     """
     height, width = draft.image_size
     uses = math.floor(cbr * 3 * height * width)
@@ -54,7 +58,7 @@ def rates_within(
     low = levels[0] * token_bits.numel()
     best, packet = fill(low)
     if packet.channel_uses(snr_db) > uses:
-        raise ValueError(
+        raise BandwidthError(
             f"expected a CBR that pays for the side information, got {cbr:g}: {packet.side_bits} "
             f"bits and the least rates take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
         )

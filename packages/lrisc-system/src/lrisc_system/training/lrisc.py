@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Generator, Tensor
-
-from cond_diffusion import DiffusionDecoder
-from cond_diffusion.unet import Unit
+from jscc_ratetoken import Channel
 from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.data.photos import Source
-from lrisc_system.link import cross_channel
 from lrisc_system.losses import Perceptual
-from lrisc_system.storage.checkpoint import save_model
+from lrisc_system.lrisc_link import LRISCLink
+from lrisc_system.parts import modules_with
+from lrisc_system.storage.checkpoint import load_model, save_model
 from lrisc_system.system import LRISC
 from lrisc_system.training.initialization import start_in_closed_form
 from lrisc_system.training.objective import TrainingObjective
@@ -25,15 +23,15 @@ from roi_saliency import BarrierDetector, SaliencyDetector
 
 
 @dataclass(frozen=True)
-class LRISCFamily:
-    """Trains LRISC, whatever its decoder.
+class TrainableLRISC:
+    """Trains LRISC, whatever its parts.
 
     Args:
-        make_model: config -> model; one with a decoder or a detector of your own, if you like.
+        make_model: config -> model with parts of your own; LRISC of the config's parts by default.
         detector: finds the saliency of photos that have no mask.
     """
 
-    make_model: Callable[[LRISCConfig], LRISC] = LRISC
+    make_model: Callable[[LRISCConfig], LRISC] | None = None
     detector: SaliencyDetector = field(default_factory=BarrierDetector)
 
     def recipes(self) -> dict[str, Recipe]:
@@ -42,13 +40,23 @@ class LRISCFamily:
 
     def make(self, settings: TrainSettings) -> LRISC:
         """Build an untrained model of the settings' preset."""
-        return self.make_model(preset(settings.preset))
+        config = preset(settings.preset)
+        return LRISC(config) if self.make_model is None else self.make_model(config)
 
     def adapt(self, model: LRISC, settings: TrainSettings) -> None:
-        """Let the U-Net recompute its units, and compile, if the settings ask for it."""
-        for module in model.modules():
-            if isinstance(module, Unit):
-                module.checkpoint_gradients = settings.checkpoint_gradients
+        """Recompute and compile what can be, if the settings ask for it.
+
+        Raises:
+            ValueError: if they ask to recompute, and no module of the model can.
+        """
+        able = modules_with(model, "recompute_gradients")
+        if settings.checkpoint_gradients and not able:
+            raise ValueError(
+                "expected a part with the method recompute_gradients for --checkpoint-gradients, "
+                "got none"
+            )
+        for module in able:
+            module.recompute_gradients(settings.checkpoint_gradients)
         if settings.compile:
             compile_model(model)
 
@@ -74,25 +82,28 @@ class LRISCFamily:
         model.hyperprior.update()
         model.eval()
 
-    def transmit(
-        self, model: LRISC, image: Tensor, snr_db: float, *, saliency: Tensor, generator: Generator
-    ) -> tuple[Tensor, float]:
-        """Send one image at the model's own eta: what arrives, and the CBR that it took."""
-        packet = model.send(image, snr_db, saliency=saliency)
-        arrived = cross_channel(packet, snr_db, generator=generator)
-        start_noise = Generator(image.device).manual_seed(0)
-        return model.receive(arrived, snr_db, generator=start_noise), packet.cbr(snr_db)
+    def link(self, model: LRISC, *, channel: Channel | None = None) -> LRISCLink:
+        """Give a finished model as a link; asked for no bandwidth, it sends at the config's eta."""
+        return LRISCLink(model, channel=channel)
 
     def save(self, model: LRISC, folder: Path) -> None:
         """Write config and weights."""
         save_model(model, folder)
 
+    def load(self, folder: Path) -> LRISC:
+        """Read config and weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: as `load_model` does.
+        """
+        return load_model(folder, make_model=self.make_model)
+
 
 def compile_model(system: LRISC, *, backend: str = "inductor") -> None:
-    """Let torch.compile work on the convolutions of g_a and of the diffusion decoder's U-Net.
+    """Let torch.compile work on g_a and on the image decoder, as far as their `compile` goes.
 
     The rest chooses its shapes by the data and stays as it is.
     """
-    system.g_a.compile(backend=backend)
-    if isinstance(system.decoder, DiffusionDecoder):
-        system.decoder.unet.compile(backend=backend)
+    for part in (system.g_a, system.decoder):
+        if hasattr(part, "compile"):
+            part.compile(backend=backend)

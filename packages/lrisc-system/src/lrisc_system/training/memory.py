@@ -10,22 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Generator, Tensor, nn
 
-from cond_diffusion.unet import Unit
 from lrisc_system.data.photos import Samples
 from lrisc_system.metrics.quality import lpips_network
-from lrisc_system.training.recipes import Recipe
+from lrisc_system.parts import modules_with
+from lrisc_system.training.recipes import find_preset
+from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
-from lrisc_system.training.trainable import Family
+from lrisc_system.training.trainable import TrainableModel
 
-GIB = 2**30
 PROBE = 64  # side of the small crops
 
 
@@ -35,8 +33,9 @@ class Activations:
 
     Args:
         whole: everything.
-        recomputed: with gradient checkpointing: what lies outside of the U-Net's units, their
-            inputs, and the inside of the largest, which exists while it is computed again.
+        recomputed: with gradient checkpointing: what lies outside of the modules that are
+            recomputed, their inputs, and the inside of the largest, which exists while it is
+            computed again.
     """
 
     whole: int
@@ -88,15 +87,19 @@ class SavedTensors:
     def __init__(self, model: nn.Module, *, known: Sequence[Tensor]) -> None:
         self.model = model
         self.known = {tensor.untyped_storage().data_ptr() for tensor in known}
-        self.inside: list[Unit] = []
+        self.inside: list[nn.Module] = []
         self.kept: list[Tensor] = []  # held, lest their memory be used again
         self.outer: dict[int, int] = {}
-        self.inner: dict[Unit, dict[int, int]] = {}
+        self.inner: dict[nn.Module, dict[int, int]] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Count what the passes inside keep."""
-        units = [module for module in self.model.modules() if isinstance(module, Unit)]
+        units = [
+            unit
+            for module in modules_with(self.model, "recomputed_modules")
+            for unit in module.recomputed_modules()
+        ]
         hooks = [unit.register_forward_pre_hook(self._enter) for unit in units]
         hooks += [unit.register_forward_hook(self._leave) for unit in units]
         try:
@@ -118,7 +121,6 @@ class SavedTensors:
     def _enter(self, unit: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         for tensor in inputs:  # checkpointing keeps them
             self._count(tensor, self.outer)
-        assert isinstance(unit, Unit)
         self.inside.append(unit)
 
     def _leave(self, unit: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -136,18 +138,21 @@ class SavedTensors:
             self.kept.append(tensor)
 
 
-def plan(family: Family[Any], model: nn.Module, recipe: Recipe, *, bf16: bool = False) -> Plan:
-    """Count and measure what a step of a recipe's last stage, which trains everything, holds.
+def plan(settings: TrainSettings, *, trainable: TrainableModel[Any], bf16: bool = False) -> Plan:
+    """Count and measure what a step of a preset's last stage, which trains everything, holds.
 
     Args:
-        family: the kind of the model.
-        model: to train.
-        recipe: its last stage says what is trained, at which crop.
+        settings: name the preset.
+        trainable: the kind of model.
         bf16: compute in mixed precision.
     """
-    stage, perceptual = recipe.stages[-1], lpips_network("alex")
+    recipe = replace(find_preset(settings.preset, trainable.recipes()), magnification=1)
+    stage = recipe.stages[-1]
+    model: nn.Module = trainable.make(settings)
+    perceptual = lpips_network("alex")
     trained = freeze_all_but(stage, model)
-    objective = family.objective(model, stage=stage, recipe=recipe, perceptual=perceptual).train()
+    objective = trainable.objective(model, stage=stage, recipe=recipe, perceptual=perceptual)
+    objective.train()
 
     def measure(batch: int, crop: int) -> Activations:
         saved = SavedTensors(
@@ -175,65 +180,3 @@ def plan(family: Family[Any], model: nn.Module, recipe: Recipe, *, bf16: bool = 
 def count_bytes(tensors: Iterable[Tensor]) -> int:
     """Add up the sizes of tensors."""
     return sum(tensor.nbytes for tensor in tensors)
-
-
-def state_line(plan: Plan) -> str:
-    """Name what a process holds whatever the batch size, in GiB."""
-    parts = {
-        "parameters": plan.parameters,
-        "gradients": plan.gradients,
-        "Adam": plan.adam,
-        "average": plan.average,
-        "LPIPS": plan.frozen,
-    }
-    listed = ", ".join(f"{name} {size / GIB:.2f}" for name, size in parts.items())
-    return f"{listed}: {plan.state() / GIB:.2f} GiB at any batch size"
-
-
-def plan_table(plan: Plan, batch_sizes: Sequence[int], *, title: str) -> Table:
-    """Lay a plan out: a row per batch size, in GiB."""
-    table = Table(title=title)
-    for column in ("batch size", "activations", "total", "recomputing", "total"):
-        table.add_column(column, justify="right")
-    for batch_size in batch_sizes:
-        kept = plan.activations(batch_size)
-        sizes = (
-            size for part in (kept.whole, kept.recomputed) for size in (part, plan.state() + part)
-        )
-        table.add_row(str(batch_size), *(f"{size / GIB:.2f}" for size in sizes))
-    return table
-
-
-def print_plan(
-    family: Family[Any],
-    model: nn.Module,
-    recipe: Recipe,
-    *,
-    title: str,
-    batch_size: int,
-    bf16: bool,
-    console: Console,
-) -> None:
-    """Print what training a model in the last stage of a recipe takes.
-
-    Args:
-        family: the kind of the model.
-        model: to train.
-        recipe: of its training.
-        title: what the table calls the model.
-        batch_size: the largest row; smaller ones stand above it.
-        bf16: compute in mixed precision.
-        console: to print on.
-
-    Raises:
-        ValueError: for a batch size below 1.
-    """
-    if batch_size < 1:
-        raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-    sizes = sorted({max(1, batch_size // part) for part in (16, 8, 4, 2, 1)})
-    precision = "bf16" if bf16 else "float32"
-    made, crop = plan(family, model, recipe, bf16=bf16), recipe.stages[-1].crop
-    title = f"{title}, {crop} x {crop}, {precision}: GiB per process"
-    console.print(plan_table(made, sizes, title=title))
-    console.print(state_line(made))
-    console.print("recomputing: with --checkpoint-gradients. Workspaces of kernels come on top.")

@@ -15,12 +15,12 @@ import accelerate
 import torch
 
 from lrisc_system.data.photos import Fingerprint
-from lrisc_system.storage.checkpoint import WEIGHTS_NAME
+from lrisc_system.storage.checkpoint import CARD_NAME, WEIGHTS_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
 from lrisc_system.training.recipes import Recipe
 from lrisc_system.training.state import Ledger, Place
 
-CARD_NAME, TEXT_NAME, PLOT_NAME = "run.json", "run.md", "run-curves.png"
+TEXT_NAME, PLOT_NAME = "run.md", "run-curves.png"
 SELECTION = (
     "the last step; the weights are the moving average of the trained ones; "
     "no checkpoint was chosen by its validation figures"

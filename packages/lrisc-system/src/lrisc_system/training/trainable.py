@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from torch import Generator, Tensor, nn
+from torch import nn
 
+from jscc_ratetoken import Channel
 from lrisc_system.data.photos import Source
+from lrisc_system.link import Link
 from lrisc_system.losses import Perceptual
 from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
@@ -16,8 +18,8 @@ from roi_saliency import SaliencyDetector
 Model = TypeVar("Model", bound=nn.Module)
 
 
-class Family(Protocol[Model]):
-    """A kind of model: how it is made, started, trained, tried and saved."""
+class TrainableModel(Protocol[Model]):
+    """A kind of model: how it is made, started, trained, used as a link, saved and loaded."""
 
     @property
     def detector(self) -> SaliencyDetector:
@@ -50,20 +52,21 @@ class Family(Protocol[Model]):
         """Make a trained model ready to transmit."""
         ...
 
-    def transmit(
-        self, model: Model, image: Tensor, snr_db: float, *, saliency: Tensor, generator: Generator
-    ) -> tuple[Tensor, float]:
-        """Send one image (1, 3, H, W) over AWGN: what arrives, and the CBR that it took.
+    def link(self, model: Model, *, channel: Channel | None = None) -> Link:
+        """Give a finished model as a link over `channel`, AWGN by default.
 
-        Args:
-            model: finished.
-            image: in [0, 1].
-            snr_db: of the channel.
-            saliency: (1, 1, H, W) in [0, 1].
-            generator: of the channel's noise, on the CPU.
+        Asked for `cbr=None`, it takes the bandwidth that the model was trained for.
         """
         ...
 
     def save(self, model: Model, folder: Path) -> None:
         """Write a finished model into a folder, as `replacing` does."""
+        ...
+
+    def load(self, folder: Path) -> Model:
+        """Read what `save` wrote, in evaluation mode.
+
+        Raises:
+            CheckpointError: if files are missing, damaged or of another model.
+        """
         ...

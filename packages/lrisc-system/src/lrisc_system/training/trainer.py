@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +11,6 @@ from accelerate.utils import gather_object
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from lrisc_system.commands.models import find_family
 from lrisc_system.data.photos import Samples, Share, find_masks, hash_names, mix_seed
 from lrisc_system.losses import added
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
@@ -46,7 +44,7 @@ from lrisc_system.training.state import (
     whole,
 )
 from lrisc_system.training.trackers import Trackers
-from lrisc_system.training.trainable import Family
+from lrisc_system.training.trainable import TrainableModel
 from lrisc_system.training.validation import validate
 
 
@@ -55,16 +53,16 @@ class Trainer:
 
     Args:
         settings: what to train, on what, for how long.
-        family: the kind of model to train; what `settings.model` names by default.
+        trainable: the kind of model to train, which `settings.model` names.
 
     Raises:
         ValueError: if the settings, the data and the processes do not go together.
     """
 
-    def __init__(self, settings: TrainSettings, *, family: Family[Any] | None = None) -> None:
+    def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
         self.settings = settings
-        self.family = find_family(settings.model) if family is None else family
-        self.recipe = settings.adjust(find_preset(settings.preset, self.family.recipes()))
+        self.trainable = trainable
+        self.recipe = settings.adjust(find_preset(settings.preset, self.trainable.recipes()))
         self.accelerator = start_accelerator(settings)
         self.parts = self.accelerator.num_processes * settings.accumulate
         for stage in self.recipe.stages:
@@ -73,7 +71,7 @@ class Trainer:
                     f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
                     f"processes times accumulation, got {self.parts}"
                 )
-        self.source, held_out = open_data(settings, detector=self.family.detector)
+        self.source, held_out = open_data(settings, detector=self.trainable.detector)
         self.held_out = held_out[: settings.validation_photos]
         self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.checkpoints = settings.output / "checkpoints"
@@ -124,7 +122,7 @@ class Trainer:
         """Set the weights that training begins with: of a trained model, or in closed form."""
         trained = self.settings.start_from
         if trained is None:
-            self.family.start(self.model, self.source, seed=self.settings.seed)
+            self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
             load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
 
@@ -134,7 +132,7 @@ class Trainer:
             self.model.to(memory_format=torch.contiguous_format)
         adam = Adam(freeze_all_but(stage, self.model).values(), lr=stage.learning_rate)
         objective, optimizer = self.accelerator.prepare(
-            self.family.objective(
+            self.trainable.objective(
                 self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
             ),
             adam,
@@ -236,10 +234,10 @@ class Trainer:
         averaged = self._averaged()
         if self.accelerator.is_main_process:
             figures = validate(
-                partial(self.family.transmit, averaged),
+                self.trainable.link(averaged),
                 self.held_out,
                 self.held_out_masks,
-                detector=self.family.detector,
+                detector=self.trainable.detector,
                 perceptual=self.reported,
                 device=self.accelerator.device,
             )
@@ -255,15 +253,15 @@ class Trainer:
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
         torch.manual_seed(self.settings.seed)
-        model: nn.Module = self.family.make(self.settings)
-        self.family.adapt(model, self.settings)
+        model: nn.Module = self.trainable.make(self.settings)
+        self.trainable.adapt(model, self.settings)
         return model
 
     def _averaged(self) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""
-        averaged: nn.Module = self.family.make(self.settings)
+        averaged: nn.Module = self.trainable.make(self.settings)
         averaged.load_state_dict(whole(self.model.state_dict()) | whole(self.average))
-        self.family.finish(averaged)
+        self.trainable.finish(averaged)
         return averaged.to(self.accelerator.device)
 
     def _leave_shards(self) -> None:
@@ -280,7 +278,7 @@ class Trainer:
         """Write the finished model, and its card beside it."""
         averaged, card = self._averaged(), self._card(place)
         if self.accelerator.is_main_process:
-            self.family.save(averaged, self.settings.output / "model")
+            self.trainable.save(averaged, self.settings.output / "model")
             finish_card(card, self.settings.output, model=self.settings.output / "model")
 
     def _write_card(self, place: Place) -> None:

@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.link import Link
 from lrisc_system.losses import Perceptual
 from lrisc_system.metrics.quality import psnr
 from roi_saliency import SaliencyDetector
-
-
-class Transmit(Protocol):
-    """Sends one image over AWGN: what arrives, and the CBR that it took."""
-
-    def __call__(
-        self, image: Tensor, snr_db: float, *, saliency: Tensor, generator: Generator
-    ) -> tuple[Tensor, float]:
-        """Send an image (1, 3, H, W) in [0, 1]; `generator` makes the channel's noise."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Validation:
 
 @torch.no_grad()
 def validate(
-    transmit: Transmit,
+    link: Link,
     photos: Sequence[Path],
     masks: Sequence[Path] | None,
     *,
@@ -61,10 +51,10 @@ def validate(
     size: int = 256,
     seed: int = 0,
 ) -> Validation:
-    """Transmit the centre crop of every photo over AWGN and measure what arrives.
+    """Send the centre crop of every photo at the link's own bandwidth and measure what arrives.
 
     Args:
-        transmit: (image, snr_db, *, saliency, generator) -> what arrives, and its CBR.
+        link: of the model.
         photos: image files.
         masks: their saliency maps; detected when absent.
         detector: for then.
@@ -83,10 +73,11 @@ def validate(
             centre_crop(tensor, size=size).to(device) for tensor in (image, saliency)
         )
         noise = Generator().manual_seed(seed + index)
-        output, cbr = transmit(image, snr_db, saliency=saliency, generator=noise)
-        figures.append([cbr, psnr(image, output).item(), perceptual(image, output).item()])
+        arrival = link.transmit(image, snr_db, cbr=None, saliency=saliency, generator=noise)
+        quality = [psnr(image, arrival.image), perceptual(image, arrival.image)]
+        figures.append([arrival.cbr, *(value.item() for value in quality)])
         sources.append(image.cpu())
-        received.append(output.cpu())
+        received.append(arrival.image.cpu())
     means = torch.tensor(figures).mean(dim=0).tolist()
     return Validation(
         snr_db=snr_db,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lrisc_system.baselines.deepjscc.model import DeepJSCC
-from lrisc_system.baselines.deepjscc.trainable import RECIPES, DeepJSCCFamily
+from lrisc_system.baselines.deepjscc.trainable import RECIPES, TrainableDeepJSCC
 from lrisc_system.data.images import save_image
 from lrisc_system.data.photos import Samples
 from lrisc_system.training.settings import TrainSettings
@@ -32,7 +32,7 @@ def test_the_usual_loop_trains_it(photos, tmp_path):
         output=tmp_path / "run",
         workers=0,
     )
-    Trainer(settings).run()
+    Trainer(settings, TrainableDeepJSCC()).run()
     model = DeepJSCC.from_pretrained(tmp_path / "run" / "model")
     assert model.config.reals_per_token == 16
     card = (tmp_path / "run" / "model" / "run.md").read_text()
@@ -41,11 +41,11 @@ def test_the_usual_loop_trains_it(photos, tmp_path):
 
 
 def test_the_loss_is_the_squared_error():
-    family = DeepJSCCFamily()
+    kind = TrainableDeepJSCC()
     settings = TrainSettings(preset="tiny", data=".", output=".", reals_per_token=16)
-    model = family.make(settings)
+    model = kind.make(settings)
     recipe = RECIPES["tiny"]
-    objective = family.objective(
+    objective = kind.objective(
         model, stage=recipe.stages[0], recipe=recipe, perceptual=lambda x, x_hat: None
     )
     image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -58,15 +58,17 @@ def test_the_loss_is_the_squared_error():
 
 
 def test_transmission_counts_what_it_costs():
-    family = DeepJSCCFamily()
-    model = family.make(TrainSettings(preset="tiny", data=".", output=".", reals_per_token=16))
-    family.finish(model)
+    kind = TrainableDeepJSCC()
+    model = kind.make(TrainSettings(preset="tiny", data=".", output=".", reals_per_token=16))
+    kind.finish(model)
     image = torch.rand(1, 3, 32, 32)
     noise = torch.Generator().manual_seed(5)
-    received, cbr = family.transmit(model, image, 10.0, saliency=image[:, :1], generator=noise)
-    assert received.shape == image.shape
-    assert cbr == model.cbr((32, 32), snr_db=10.0)
+    arrival = kind.link(model).transmit(
+        image, 10.0, cbr=None, saliency=image[:, :1], generator=noise
+    )
+    assert arrival.image.shape == image.shape
+    assert arrival.cbr == model.cbr((32, 32), snr_db=10.0)
 
 
 def test_everything_is_salient_to_it():
-    assert DeepJSCCFamily().detector(torch.rand(1, 3, 4, 4)).min() == 1
+    assert TrainableDeepJSCC().detector(torch.rand(1, 3, 4, 4)).min() == 1

@@ -5,6 +5,7 @@ from jscc_ratetoken import SNRIdentity
 from lrisc_system.config import TINY
 from lrisc_system.decoders import SynthesisDecoder
 from lrisc_system.evaluation.links.ablations import (
+    require_steps,
     with_one_rate,
     without_diffusion,
     without_snr_module,
@@ -50,6 +51,28 @@ def test_a_decoder_without_g_s_has_no_such_ablation():
     system = LRISC(TINY, decoder=SynthesisDecoder(torch.nn.Identity()))
     with pytest.raises(UnavailableError, match="no synthesis transform"):
         without_diffusion(system)
+
+
+class OneShot(torch.nn.Module):
+    """Decodes at once."""
+
+    def decode(self, y_hat, *, image_size, generator=None):
+        return torch.zeros(len(y_hat), 3, *image_size)
+
+    def estimate(self, image, y_hat, *, generator=None):
+        raise NotImplementedError
+
+
+def test_a_decoder_that_takes_no_steps_has_no_such_ablation(system):
+    assert require_steps(system) is system
+    with pytest.raises(UnavailableError, match="does not sample in several steps"):
+        require_steps(LRISC(TINY, decoder=OneShot()))
+
+
+def test_a_codec_without_snr_module_has_no_such_ablation():
+    system = LRISC(TINY, jscc_encoder=torch.nn.Identity())
+    with pytest.raises(UnavailableError, match="jscc_encoder has no SNR adaptive module"):
+        without_snr_module(system)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in LINKS.items() if kind.ablation])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from jscc_ratetoken import AWGN, Noiseless
+from lrisc_system.baselines.linear.analog import AnalogLink
 from lrisc_system.evaluation import OutOfReachError
 from lrisc_system.evaluation.links.analog import AnalogLinks
 
@@ -57,6 +58,18 @@ def test_the_seed_decides_the_noise():
     link = links(0.02, channel=AWGN())
     assert torch.equal(send(link, 0.02, seed=1).image, send(link, 0.02, seed=1).image)
     assert not torch.equal(send(link, 0.02, seed=1).image, send(link, 0.02, seed=2).image)
+
+
+def test_a_choice_of_models_must_be_told_the_bandwidth():
+    with pytest.raises(OutOfReachError, match="expected a CBR for a choice of analogue models"):
+        send(links(0.02), cbr=None)
+
+
+def test_one_model_has_a_bandwidth_of_its_own():
+    link = AnalogLink(FakeModel(0.02), channel=Noiseless())
+    assert send(link, cbr=None).cbr == 0.02
+    with pytest.raises(OutOfReachError, match="within 5% of CBR 0"):
+        send(link, cbr=0.03)
 
 
 def test_no_models_are_refused():

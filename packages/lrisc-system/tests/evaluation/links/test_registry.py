@@ -80,7 +80,7 @@ def test_the_deepjscc_that_ship_beat_the_linear_link(settings):
         assert psnr(photo, deepjscc.image) > psnr(photo, linear.image) + 0.5
 
 
-def unavailable(settings, device):
+def unavailable(settings, device, open_model):
     raise UnavailableError("no radio")
 
 
@@ -97,6 +97,22 @@ def test_what_is_not_possible_is_left_out_or_refused(settings, monkeypatch):
     assert said == ["radio is left out: no radio"]
     with pytest.raises(ValueError, match="the link radio is not possible: no radio"):
         make_links(replace(settings, links=("linear", "radio")), device=CPU, say=silent)
+
+
+def test_a_named_model_is_opened_by_what_is_handed_in(settings, system):
+    asked = []
+
+    def open_model(name, folder):
+        asked.append((name, folder))
+        return system
+
+    chosen = replace(settings, links=("lrisc",), model="mine:make")
+    link = make_links(chosen, device=CPU, say=silent, open_model=open_model)["lrisc"]
+    assert link.system is system
+    assert link.identity["model"] == "mine:make"
+    assert asked == [("mine:make", settings.checkpoint)]
+    with pytest.raises(ValueError, match="expected `open_model` to open the model 'mine:make'"):
+        make_links(chosen, device=CPU, say=silent)
 
 
 def test_mistakes_are_refused(settings, tmp_path):

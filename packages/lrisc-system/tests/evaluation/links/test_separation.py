@@ -5,6 +5,7 @@ import torch
 
 from jscc_ratetoken import AWGN, RayleighBlock, RayleighFast
 from lrisc_system.baselines import HEVC_420, HEVC_444, SeparationLink, ideal_link, rayleigh_capacity
+from lrisc_system.evaluation import OutOfReachError
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink, encodings
 
@@ -66,6 +67,16 @@ def test_links_share_the_encodings_of_an_image(image):
     assert encodings(image, HEVC_420) is encodings(image, HEVC_420)
     assert encodings(image, HEVC_420) is not encodings(image, HEVC_444)
     assert encodings(image.clone(), HEVC_420) is not encodings(image, HEVC_420)
+
+
+@needs_extra
+def test_separation_has_no_bandwidth_of_its_own(image):
+    for link in (
+        IdealLink(HEVC_420, channel=AWGN()),
+        LDPCLink(HEVC_420, link=SeparationLink(AWGN())),
+    ):
+        with pytest.raises(OutOfReachError, match="expected a CBR for HEVC"):
+            send(link, image, cbr=None)
 
 
 @needs_extra

@@ -6,11 +6,11 @@ import pytest
 from compressai.utils.plot.__main__ import parse_json_file
 
 from lrisc_system.baselines import rayleigh_capacity
-from lrisc_system.commands.fading import Fading
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.report.rd_json import KEYS, write_curves
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
+from lrisc_system.radio.fading import Fading
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lrisc_system.commands.fading import Fading
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.report.report import (
     describe,
@@ -14,6 +13,7 @@ from lrisc_system.evaluation.report.report import (
 )
 from lrisc_system.evaluation.rows import Refusal, RowFile, Task
 from lrisc_system.evaluation.summary import Summary
+from lrisc_system.radio.fading import Fading
 
 
 def test_the_title_says_what_was_measured(settings, photos):

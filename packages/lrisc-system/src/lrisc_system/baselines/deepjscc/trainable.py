@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from jscc_ratetoken import AWGN
+from jscc_ratetoken import AWGN, Channel
 from lrisc_system.baselines.deepjscc.initialization import start_deepjscc
 from lrisc_system.baselines.deepjscc.model import DeepJSCC, DeepJSCCConfig
-from lrisc_system.baselines.linear.analog import PATCH
+from lrisc_system.baselines.linear.analog import PATCH, AnalogLink
 from lrisc_system.data.photos import Samples, Source
 from lrisc_system.losses import Perceptual, mean_squared_error
 from lrisc_system.training.objective import LossTerms, uniform
@@ -79,7 +79,7 @@ def everywhere(image: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class DeepJSCCFamily:
+class TrainableDeepJSCC:
     """Trains DeepJSCC, one model for each bandwidth."""
 
     detector: SaliencyDetector = everywhere
@@ -113,22 +113,18 @@ class DeepJSCCFamily:
         """Leave training mode."""
         model.eval()
 
-    def transmit(
-        self,
-        model: DeepJSCC,
-        image: Tensor,
-        snr_db: float,
-        *,
-        saliency: Tensor,
-        generator: Generator,
-    ) -> tuple[Tensor, float]:
-        """Send one image: what arrives, and the CBR that it took."""
-        snr = torch.full((1,), snr_db)
-        noise = Generator(image.device).manual_seed(generator.initial_seed())
-        arrived = model.transmit(image, snr.to(image.device), generator=noise)
-        size = (image.shape[-2], image.shape[-1])
-        return arrived, model.cbr(size, snr_db=snr_db)
+    def link(self, model: DeepJSCC, *, channel: Channel | None = None) -> AnalogLink:
+        """Give a model as a link of its one bandwidth."""
+        return AnalogLink(model, channel=channel)
 
     def save(self, model: DeepJSCC, folder: Path) -> None:
         """Write config and weights."""
         model.save_pretrained(folder)
+
+    def load(self, folder: Path) -> DeepJSCC:
+        """Read config and weights, in evaluation mode.
+
+        Raises:
+            CheckpointError: as `DeepJSCC.from_pretrained` does.
+        """
+        return DeepJSCC.from_pretrained(folder)

@@ -1,11 +1,19 @@
-"""What analogue links of fixed bandwidth have in common: what they send, and what it costs."""
+"""What analogue models of fixed bandwidth have in common: symbols, their cost, and the link."""
+
+from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Generator, Tensor
+
+from jscc_ratetoken import AWGN, Channel
+from lrisc_system.link import Arrival, OnCPU, OutOfReachError
 
 PATCH = 16  # pixels a side of what one token stands for
+TOLERANCE = 0.05  # of the bandwidth that a link is asked for
 
 
 @dataclass(frozen=True)
@@ -29,3 +37,66 @@ def analog_cbr(image_size: tuple[int, int], *, reals_per_token: int, snr_db: flo
     capacity = math.log2(1 + 10 ** (snr_db / 10))
     uses = tokens * reals_per_token // 2 + math.ceil(8 / capacity)
     return uses / (3 * height * width)
+
+
+class AnalogModel(Protocol):
+    """What `LinearLink` and `DeepJSCC` have in common."""
+
+    def transmit(
+        self,
+        image: Tensor,
+        snr_db: Tensor,
+        *,
+        channel: Channel | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        """Send images (B, 3, H, W) in [0, 1] at snr_db (B,): what arrives."""
+        ...
+
+    def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
+        """Tell the bandwidth that an image (H, W) takes, side information included."""
+        ...
+
+
+class AnalogLink:
+    """Send images by an analogue model, at its one bandwidth.
+
+    Args:
+        model: in evaluation mode.
+        channel: of the link; AWGN by default.
+    """
+
+    def __init__(self, model: AnalogModel, *, channel: Channel | None = None) -> None:
+        self.model = model
+        self.channel = OnCPU(AWGN() if channel is None else channel)
+
+    def transmit(
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
+    ) -> Arrival:
+        """Send one image.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], any size.
+            snr_db: mean SNR of the channel in dB.
+            cbr: bandwidth that is wanted; None for the model's own, whatever it is.
+            saliency: is not looked at.
+            generator: of fading and noise, on the CPU.
+
+        Raises:
+            OutOfReachError: the model's bandwidth is more than 5% away from `cbr`.
+        """
+        used = self.model.cbr((image.shape[-2], image.shape[-1]), snr_db=snr_db)
+        if cbr is not None and abs(used / cbr - 1) > TOLERANCE:
+            raise OutOfReachError(
+                f"expected a model within {TOLERANCE:.0%} of CBR {cbr:.4f}, the nearest has "
+                f"{used:.4f}"
+            )
+        snr = torch.tensor([snr_db], device=image.device)
+        received = self.model.transmit(image, snr, channel=self.channel, generator=generator)
+        return Arrival(received, used)

@@ -1,8 +1,8 @@
 """LRISC with one of its parts taken out; nothing is trained anew.
 
 Each function takes a model in evaluation mode and gives another one, which shares no weights with
-it. What a part is worth to a model that never had it may be less: such a model learns around the
-gap.
+it; `require_steps` only checks. What a part is worth to a model that never had it may be less:
+such a model learns around the gap.
 """
 
 from __future__ import annotations
@@ -12,26 +12,32 @@ from dataclasses import replace
 
 from torch import Tensor, nn
 
-from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import SNRIdentity
-from lrisc_system.decoders import SynthesisDecoder
+from lrisc_system.decoders import SynthesisDecoder, takes_steps
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.system import LRISC
 
 
 def without_snr_module(system: LRISC) -> LRISC:
-    """Leave features as they are, whatever the SNR (Sec. III-A.3); LMMSE still knows it."""
+    """Leave features as they are, whatever the SNR (Sec. III-A.3); LMMSE still knows it.
+
+    Raises:
+        UnavailableError: the model's JSCC codec has no such module.
+    """
     changed = copy.deepcopy(system)
-    changed.jscc_encoder.snr_adapter = SNRIdentity()
-    changed.jscc_decoder.snr_adapter = SNRIdentity()
+    for side in ("jscc_encoder", "jscc_decoder"):
+        codec = changed.get_submodule(side)
+        if not hasattr(codec, "snr_adapter"):
+            raise UnavailableError(f"the {side} has no SNR adaptive module")
+        codec.snr_adapter = SNRIdentity()
     return changed
 
 
 def with_one_rate(system: LRISC) -> LRISC:
     """Give every token of an image the same number of symbols, whatever Eq. (6) would give it."""
     changed = copy.deepcopy(system)
-    changed.hyperprior.register_forward_hook(_share_evenly)
+    changed.get_submodule("hyperprior").register_forward_hook(_share_evenly)
     return changed
 
 
@@ -50,7 +56,19 @@ def without_diffusion(system: LRISC) -> LRISC:
         UnavailableError: the model's decoder starts from no such image.
     """
     changed = copy.deepcopy(system)
-    if not isinstance(changed.decoder, DiffusionDecoder) or changed.decoder.base is None:
+    base = getattr(changed.decoder, "base", None)
+    if base is None:
         raise UnavailableError("the image decoder starts from no synthesis transform")
-    changed.decoder = SynthesisDecoder(changed.decoder.base)
+    changed.decoder = SynthesisDecoder(base)
     return changed
+
+
+def require_steps(system: LRISC) -> LRISC:
+    """Give the model as it is, if its image decoder samples in as many steps as it is told.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    if not takes_steps(system.decoder):
+        raise UnavailableError("the image decoder does not sample in several steps")
+    return system

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
-import torch
 from torch import Generator, Tensor
 
 from jscc_ratetoken import Channel
-from lrisc_system.evaluation.links.link import TOLERANCE, Arrival, OnCPU, OutOfReachError
-
-
-class AnalogModel(Protocol):
-    """What `LinearLink` and `DeepJSCC` have in common."""
-
-    def transmit(
-        self,
-        image: Tensor,
-        snr_db: Tensor,
-        *,
-        channel: Channel | None = None,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        """Send images (B, 3, H, W) in [0, 1] at snr_db (B,): what arrives."""
-        ...
-
-    def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
-        """Tell the bandwidth that an image (H, W) takes, side information included."""
-        ...
+from lrisc_system.baselines.linear.analog import AnalogLink, AnalogModel
+from lrisc_system.link import Arrival, own_bandwidth_missing
 
 
 class AnalogLinks:
@@ -48,26 +28,27 @@ class AnalogLinks:
     ) -> None:
         if not models:
             raise ValueError("expected models of at least one bandwidth, got none")
-        self.models, self.channel, self.identity = models, OnCPU(channel), identity
+        self.models, self.channel, self.identity = models, channel, identity
 
     def transmit(
-        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
     ) -> Arrival:
         """Send one image by the model whose bandwidth is nearest to `cbr`.
 
         Raises:
-            OutOfReachError: the nearest is more than 5% away.
+            OutOfReachError: the nearest is more than 5% away, or `cbr` is None.
         """
-        size = (image.shape[-2], image.shape[-1])
-        model, used = self._nearest(size, cbr=cbr, snr_db=snr_db)
-        if abs(used / cbr - 1) > TOLERANCE:
-            raise OutOfReachError(
-                f"expected a model within {TOLERANCE:.0%} of CBR {cbr:.4f}, the nearest has "
-                f"{used:.4f}"
-            )
-        snr = torch.tensor([snr_db], device=image.device)
-        received = model.transmit(image, snr, channel=self.channel, generator=generator)
-        return Arrival(received, used)
+        if cbr is None:
+            raise own_bandwidth_missing("a choice of analogue models")
+        model = self._nearest((image.shape[-2], image.shape[-1]), cbr=cbr, snr_db=snr_db)[0]
+        link = AnalogLink(model, channel=self.channel)
+        return link.transmit(image, snr_db, cbr=cbr, saliency=saliency, generator=generator)
 
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
         """Give the bandwidth of the model that comes nearest."""

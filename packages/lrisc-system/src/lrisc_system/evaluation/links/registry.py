@@ -18,23 +18,26 @@ from lrisc_system.baselines import (
     SeparationLink,
 )
 from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
-from lrisc_system.commands.fading import Fading
-from lrisc_system.commands.models import open_model
 from lrisc_system.evaluation.links.ablations import (
+    require_steps,
     with_one_rate,
     without_diffusion,
     without_snr_module,
 )
 from lrisc_system.evaluation.links.analog import AnalogLinks
-from lrisc_system.evaluation.links.link import Link, UnavailableError
-from lrisc_system.evaluation.links.lrisc import LRISCLink
+from lrisc_system.evaluation.links.link import ComparedLink, UnavailableError
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME
+from lrisc_system.lrisc_link import LRISCLink
+from lrisc_system.radio.fading import Fading
+from lrisc_system.storage.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_model
 from lrisc_system.storage.files import hash_file
 from lrisc_system.system import LRISC
 
-Factory = Callable[[EvaluateSettings, torch.device], Link]
+OpenModel = Callable[[str | None, Path], LRISC]
+"""Opens a folder: (what `--model` names, folder) -> model in evaluation mode."""
+
+Factory = Callable[[EvaluateSettings, torch.device, OpenModel], ComparedLink]
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class LinkKind:
     Args:
         title: for tables and legends.
         colour: in figures.
-        make: settings and the device of the models -> link. It raises UnavailableError where that
-            is not possible.
+        make: (settings, device of the models, what opens a folder) -> link. It raises
+            UnavailableError where that is not possible.
         bound: whether it is no link that could be built, but what no such link passes.
         ablation: whether it is LRISC without one of its parts, compared only where it is named.
     """
@@ -63,7 +66,7 @@ def lrisc_factory(
     alpha: float | None = None,
     steps: int | None = None,
 ) -> Factory:
-    """Make LRISC by the model that `--checkpoint` names.
+    """Make LRISC by the model that `--checkpoint` and `--model` name.
 
     Args:
         change: what is done to the model.
@@ -71,12 +74,13 @@ def lrisc_factory(
         steps: of diffusion; those of the settings by default.
     """
 
-    def make(settings: EvaluateSettings, device: torch.device) -> LRISCLink:
-        system = open_model(settings.checkpoint, model=settings.model).to(device)
+    def make(settings: EvaluateSettings, device: torch.device, open_model: OpenModel) -> LRISCLink:
+        system = open_model(settings.model, settings.checkpoint).to(device)
+        named = {} if settings.model is None else {"model": settings.model}
         return LRISCLink(
             system if change is None else change(system),
             channel=settings.fading.value,
-            identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME)},
+            identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME), **named},
             alpha=settings.alpha if alpha is None else alpha,
             steps=settings.steps if steps is None else steps,
         )
@@ -84,12 +88,27 @@ def lrisc_factory(
     return make
 
 
+def open_lrisc(model: str | None, folder: Path) -> LRISC:
+    """Open an LRISC made of the parts that its config names, from a folder.
+
+    Raises:
+        ValueError: a model is named: what names stand for is known to
+            `lrisc_system.commands.models.open_model`.
+        CheckpointError: as `load_model` does.
+    """
+    if model is not None:
+        raise ValueError(f"expected `open_model` to open the model {model!r}, got none")
+    return load_model(folder)
+
+
 def ablation(title: str, colour: str, make: Factory) -> LinkKind:
     """Describe LRISC without one of its parts."""
     return LinkKind(title, colour, make, ablation=True)
 
 
-def make_deepjscc(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
+def make_deepjscc(
+    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
+) -> AnalogLinks:
     """Load every model below the folder that `--deepjscc` names."""
     folders = sorted(path.parent for path in settings.deepjscc.rglob(CONFIG_NAME))
     if not folders:
@@ -102,7 +121,9 @@ def make_deepjscc(settings: EvaluateSettings, device: torch.device) -> AnalogLin
     return AnalogLinks(models, channel=settings.fading.value, identity={"weights": weights})
 
 
-def make_linear(settings: EvaluateSettings, device: torch.device) -> AnalogLinks:
+def make_linear(
+    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
+) -> AnalogLinks:
     """Make the linear link of every bandwidth that the shipped transform has components for."""
     pca = load_basis()
     counts = range(2, pca.basis.shape[1] + 1, 2)
@@ -121,12 +142,12 @@ def separation_link(fading: Fading) -> SeparationLink:
 
 def ldpc_factory(config: HEVCConfig) -> Factory:
     """Make HEVC + LDPC with an option set of HEVC."""
-    return lambda settings, device: LDPCLink(config, link=separation_link(settings.fading))
+    return lambda settings, *_: LDPCLink(config, link=separation_link(settings.fading))
 
 
 def ideal_factory(config: HEVCConfig) -> Factory:
     """Make HEVC at capacity with an option set of HEVC."""
-    return lambda settings, device: IdealLink(config, channel=settings.fading.value)
+    return lambda settings, *_: IdealLink(config, channel=settings.fading.value)
 
 
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
@@ -143,21 +164,26 @@ LINKS: dict[str, LinkKind] = {
     "no-snr-module": ablation("no SNR module", "#E69F00", lrisc_factory(without_snr_module)),
     "one-rate": ablation("one rate", "#F0E442", lrisc_factory(with_one_rate)),
     "no-diffusion": ablation("g_s alone", "#000000", lrisc_factory(without_diffusion)),
-    "steps-4": ablation("4 steps", "#999999", lrisc_factory(steps=4)),
-    "steps-17": ablation("17 steps", "#882255", lrisc_factory(steps=17)),
-    "steps-65": ablation("65 steps", "#332288", lrisc_factory(steps=65)),
+    "steps-4": ablation("4 steps", "#999999", lrisc_factory(require_steps, steps=4)),
+    "steps-17": ablation("17 steps", "#882255", lrisc_factory(require_steps, steps=17)),
+    "steps-65": ablation("65 steps", "#332288", lrisc_factory(require_steps, steps=65)),
 }
 
 
 def make_links(
-    settings: EvaluateSettings, *, device: torch.device, say: Callable[[str], None]
-) -> dict[str, Link]:
+    settings: EvaluateSettings,
+    *,
+    device: torch.device,
+    say: Callable[[str], None],
+    open_model: OpenModel | None = None,
+) -> dict[str, ComparedLink]:
     """Make the links that the settings name, or all that are possible but the ablations.
 
     Args:
         settings: of the evaluation.
         device: of the models.
         say: told of every link that is left out because it is not possible here.
+        open_model: opens the folder that `--checkpoint` names; `open_lrisc` by default.
 
     Raises:
         ValueError: an unknown name, a link that was named and is not possible, or a missing or
@@ -166,10 +192,11 @@ def make_links(
     unknown = [name for name in settings.links if name not in LINKS]
     if unknown:
         raise ValueError(f"expected links of {', '.join(LINKS)}, got {unknown[0]!r}")
-    links: dict[str, Link] = {}
+    open_model = open_lrisc if open_model is None else open_model
+    links: dict[str, ComparedLink] = {}
     for name in settings.links or [name for name, kind in LINKS.items() if not kind.ablation]:
         try:
-            links[name] = LINKS[name].make(settings, device)
+            links[name] = LINKS[name].make(settings, device, open_model)
         except UnavailableError as error:
             if settings.links:
                 raise ValueError(f"the link {name} is not possible: {error}") from error

@@ -18,7 +18,8 @@ from lrisc_system.baselines import (
     ideal_link,
     rayleigh_capacity,
 )
-from lrisc_system.evaluation.links.link import Arrival, UnavailableError
+from lrisc_system.evaluation.links.link import UnavailableError
+from lrisc_system.link import Arrival, own_bandwidth_missing
 
 PARTS = {"pillow_heif": "pillow-heif", "ldpc": "ldpc"}  # module -> distribution
 
@@ -40,9 +41,21 @@ class LDPCLink:
         self.identity = {name: version(name) for name in PARTS.values()}
 
     def transmit(
-        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
     ) -> Arrival:
-        """Send one image by the scheme that promises most."""
+        """Send one image by the scheme that promises most.
+
+        Raises:
+            OutOfReachError: if `cbr` is None.
+        """
+        if cbr is None:
+            raise own_bandwidth_missing("HEVC + LDPC")
         source = encodings(image, self.config)
         return _arrival(self.link.transmit(source, snr_db, cbr=cbr, generator=generator), image)
 
@@ -72,9 +85,21 @@ class IdealLink:
         self.identity = {"pillow-heif": version("pillow-heif")}
 
     def transmit(
-        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
     ) -> Arrival:
-        """Send as much of one image as the capacity carries."""
+        """Send as much of one image as the capacity carries.
+
+        Raises:
+            OutOfReachError: if `cbr` is None.
+        """
+        if cbr is None:
+            raise own_bandwidth_missing("HEVC at capacity")
         source = encodings(image, self.config)
         return _arrival(ideal_link(source, cbr=cbr, capacity=self.capacity(snr_db)), image)
 

@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from lrisc_system.data.images import load_image, save_image
-from lrisc_system.evaluation.links.link import Link, OutOfReachError
+from lrisc_system.evaluation.links.link import ComparedLink
 from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.measure import Scene
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.evaluation.transmission import transmit
+from lrisc_system.link import OutOfReachError
 from lrisc_system.storage.files import write_atomically
 
 PICTURES_FOLDER = "pictures"
@@ -53,7 +54,9 @@ def choose_pictures(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
     return list(wanted) or [names[place * len(names) // count] for place in range(count)]
 
 
-def take_pictures(scene: Scene, links: Mapping[str, Link], point: Point, folder: Path) -> None:
+def take_pictures(
+    scene: Scene, links: Mapping[str, ComparedLink], point: Point, folder: Path
+) -> None:
     """Send an image by every link that could be built, and keep what arrives.
 
     A link that cannot be asked for the bandwidth takes its nearest. Pictures that are there stay.

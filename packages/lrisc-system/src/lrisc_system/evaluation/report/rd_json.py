@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrisc_system.baselines import awgn_capacity, rayleigh_capacity
-from lrisc_system.commands.fading import Fading
 from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.settings import EvaluateSettings
 from lrisc_system.evaluation.summary import Summary
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import write_atomically
 
 RD_FOLDER = "rd"

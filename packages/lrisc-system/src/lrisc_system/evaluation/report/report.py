@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markdown import Markdown
 
-from lrisc_system.commands.fading import Fading
 from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, snr_of
 from lrisc_system.evaluation.report.pictures import draw_pictures
@@ -18,6 +17,7 @@ from lrisc_system.evaluation.report.tables import detail_table, name_cbr, sweep_
 from lrisc_system.evaluation.rows import Refusal, read_rows, write_results
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.summary import Summary, summarize, write_summary
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import write_atomically
 
 TABLES_NAME = "tables.md"

@@ -1,4 +1,4 @@
-"""What `--fading` may name."""
+"""The channels that `--fading` may name."""
 
 from enum import Enum
 

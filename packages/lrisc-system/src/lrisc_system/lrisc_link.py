@@ -1,4 +1,4 @@
-"""LRISC as one of the links that are compared."""
+"""LRISC as a link."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from torch import Generator, Tensor
 
-from jscc_ratetoken import Channel
-from lrisc_system.evaluation.links.link import Arrival, OutOfReachError
-from lrisc_system.link import cross_channel
+from jscc_ratetoken import AWGN, Channel
+from lrisc_system.link import Arrival, OutOfReachError, cross_channel
+from lrisc_system.packets.rate_control import BandwidthError
 from lrisc_system.system import LRISC
 
 
@@ -17,36 +17,50 @@ class LRISCLink:
 
     Args:
         system: in evaluation mode.
-        channel: of the link.
+        channel: of the link; AWGN by default.
         identity: of the weights.
         alpha: weight of the background, Eq. (3); the model's by default.
-        steps: diffusion steps; the model's by default.
+        steps: of the image decoder; its own number by default.
     """
 
     def __init__(
         self,
         system: LRISC,
         *,
-        channel: Channel,
-        identity: Mapping[str, object],
+        channel: Channel | None = None,
+        identity: Mapping[str, object] | None = None,
         alpha: float | None = None,
         steps: int | None = None,
     ) -> None:
-        self.system, self.channel = system, channel
+        self.system = system
+        self.channel = AWGN() if channel is None else channel
         self.alpha, self.steps = alpha, steps
-        self.identity = {**identity, "alpha": alpha, "steps": steps}
+        self.identity = {**(identity or {}), "alpha": alpha, "steps": steps}
 
     def transmit(
-        self, image: Tensor, snr_db: float, *, cbr: float, saliency: Tensor, generator: Generator
+        self,
+        image: Tensor,
+        snr_db: float,
+        *,
+        cbr: float | None,
+        saliency: Tensor,
+        generator: Generator,
     ) -> Arrival:
-        """Send one image as one packet of at most the bandwidth `cbr`.
+        """Send one image as one packet of at most the bandwidth `cbr`, or at the config's eta.
+
+        Args:
+            image: (1, 3, H, W) in [0, 1], any size.
+            snr_db: mean SNR of the channel in dB.
+            cbr: bandwidth, side information included; None for the eta of the config.
+            saliency: (1, 1, H, W) in [0, 1].
+            generator: of fading and noise, on the CPU; its seed makes the decoder's start too.
 
         Raises:
             OutOfReachError: the side information alone costs more.
         """
         try:
             packet = self.system.send(image, snr_db, cbr=cbr, alpha=self.alpha, saliency=saliency)
-        except ValueError as error:  # all else that may be wrong, the settings have refused
+        except BandwidthError as error:
             raise OutOfReachError(str(error)) from error
         received = cross_channel(packet, snr_db, channel=self.channel, generator=generator)
         start_noise = Generator(image.device).manual_seed(generator.initial_seed())

@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from jscc_ratetoken import AWGN, RayleighFast
-from lrisc_system.evaluation import OutOfReachError
-from lrisc_system.evaluation.links.lrisc import LRISCLink
+from lrisc_system.config import TINY
+from lrisc_system.link import OutOfReachError
+from lrisc_system.lrisc_link import LRISCLink
+from lrisc_system.system import LRISC
 
 IMAGE = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
 EVERYTHING = torch.ones(1, 1, 48, 64)
@@ -15,6 +17,16 @@ def generator(seed=0):
 
 def send(link, cbr=0.05, saliency=EVERYTHING, seed=0):
     return link.transmit(IMAGE, 10.0, cbr=cbr, saliency=saliency, generator=generator(seed))
+
+
+@pytest.fixture(scope="module")
+def system():
+    torch.manual_seed(0)
+    system = LRISC(TINY)
+    system.hyperprior.channel_scale.copy_(8 * 0.9 ** torch.arange(32.0))
+    system.g_a.linear.weight.data.mul_(20)
+    system.hyperprior.update()
+    return system.eval()
 
 
 @pytest.fixture
@@ -62,3 +74,18 @@ def test_any_bandwidth_may_be_asked_for(link):
 def test_weights_and_options_identify_it(system):
     link = LRISCLink(system, channel=AWGN(), identity={"weights": "w"}, alpha=0.5, steps=3)
     assert link.identity == {"weights": "w", "alpha": 0.5, "steps": 3}
+
+
+def test_without_a_bandwidth_it_sends_at_the_eta_of_its_config(system, link):
+    packet = system.send(IMAGE, 10.0, eta=TINY.eta, saliency=EVERYTHING)
+    assert send(link, cbr=None).cbr == packet.cbr(10.0)
+
+
+def test_a_mistake_inside_a_part_is_no_refusal(link, monkeypatch):
+    def broken(image):
+        raise ValueError("wrong shape")
+
+    monkeypatch.setattr(link.system.g_a, "forward", broken)
+    with pytest.raises(ValueError, match="wrong shape") as caught:
+        send(link)
+    assert not isinstance(caught.value, OutOfReachError)
