@@ -3,8 +3,9 @@
 from lrisc_system.config import PRESETS, LRISCConfig, preset
 from lrisc_system.data.images import ImageError, load_image, load_mask, save_image
 from lrisc_system.decoders import ImageDecoder, SynthesisDecoder, TrainingEstimate
-from lrisc_system.link import cross_channel, expected_cbr
+from lrisc_system.link import Arrival, Link, OutOfReachError, cross_channel, expected_cbr
 from lrisc_system.losses import background_distortion, rate_distortion, roi_distortion
+from lrisc_system.lrisc_link import LRISCLink
 from lrisc_system.packets.packet import Packet, PacketError, read_packet, write_packet
 from lrisc_system.storage.checkpoint import SHIPPED, CheckpointError, load_model, save_model
 from lrisc_system.storage.model_soup import average_models
@@ -14,10 +15,14 @@ __all__ = [
     "LRISC",
     "PRESETS",
     "SHIPPED",
+    "Arrival",
     "CheckpointError",
     "ImageDecoder",
     "ImageError",
     "LRISCConfig",
+    "LRISCLink",
+    "Link",
+    "OutOfReachError",
     "Packet",
     "PacketError",
     "SynthesisDecoder",
