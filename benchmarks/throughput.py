@@ -25,7 +25,7 @@ from lrisc_system.data.photos import Samples
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.training.lrisc import compile_model
 from lrisc_system.training.objective import TrainingObjective
-from lrisc_system.training.recipes import recipe
+from lrisc_system.training.presets import RECIPES
 
 
 def median_seconds(
@@ -56,7 +56,7 @@ def training_step(
     system: LRISC, name: str, device: torch.device, *, batch: int, crop: int, bf16: bool
 ) -> Callable[[], object]:
     """Make one step forward and backward of the preset's last stage."""
-    known = recipe(name)
+    known = RECIPES[name]
     objective = TrainingObjective(
         system.train(),
         lpips_network("alex").to(device),
@@ -107,7 +107,7 @@ def main() -> None:
         system = LRISC(preset(name))
         shaken(system).to(device, memory_format=torch.channels_last)
         system.hyperprior.update()
-        stage = recipe(name).stages[-1]
+        stage = RECIPES[name].stages[-1]
         batch = options.batch_size or stage.batch_size
         image = torch.rand(1, 3, *options.size, device=device)
         seconds = median_seconds(

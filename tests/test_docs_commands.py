@@ -1,12 +1,13 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-They run as they stand, but in small: planning in the preset `tiny`, training in its last stage
-alone, evaluation at two points, the last two by the launcher where it asks for CPUs; `pip`
-installs into a folder of its own, without what a package depends on; `make` takes this environment
-for its own. A cluster's job runs on stand-ins of the cluster's commands. `test_docs.py` checks
-every option, the launcher's too.
+They run as they stand, but in small: planning and recipes of the preset `tiny`, training in its
+last stage alone, evaluation at two points, the last two by the launcher where it asks for CPUs;
+`pip` installs into a folder of its own, without what a package depends on; `make` takes this
+environment for its own. A cluster's job runs on stand-ins of the cluster's commands.
+`test_docs.py` checks every option, the launcher's too.
 """
 
+import contextlib
 import importlib
 import os
 import re
@@ -22,7 +23,7 @@ from PIL import Image
 
 from lrisc_system import SHIPPED
 from lrisc_system.commands.demo import PHOTO
-from lrisc_system.training.recipes import RECIPES
+from lrisc_system.training.presets import RECIPES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -105,6 +106,10 @@ def write_unet(path: Path) -> None:
 
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Run a command, in this process where that is possible; return its exit code."""
+    if ">" in words:
+        *words, _, target = words
+        with Path(target).open("w") as file, contextlib.redirect_stdout(file):
+            return run(words, monkeypatch)
     program, *options = words
     if program == "python":
         script = options if options[0] == "-m" else [str(ROOT / options[0]), *options[1:]]
@@ -119,8 +124,8 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         return launch(options, monkeypatch)
     if words[:2] == ["lrisc", "evaluate"]:
         return call(MODULES[program], ["evaluate", *at_two_points(options[1:])], monkeypatch)
-    if words[:2] == ["lrisc", "plan"]:
-        return call(MODULES[program], ["plan", *tiny(options[1:])], monkeypatch)
+    if words[:2] in (["lrisc", "plan"], ["lrisc", "recipes"]):
+        return call(MODULES[program], [words[1], *tiny(options[1:])], monkeypatch)
     if words[:2] == ["lrisc", "train"]:
         return call(MODULES[program], ["train", *in_small(options[1:])], monkeypatch)
     return call(MODULES[program], options, monkeypatch)

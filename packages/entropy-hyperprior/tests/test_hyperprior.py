@@ -1,5 +1,7 @@
 import copy
 import random
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -225,3 +227,12 @@ def test_bfloat16_autocast_leaves_the_bits_alone() -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(y)
     assert torch.equal(out.token_bits, model(y).token_bits)
+
+
+def test_compressai_is_imported_by_the_first_hyperprior_not_before() -> None:
+    code = (
+        "import sys, entropy_hyperprior as e; print('compressai' in sys.modules); "
+        "e.Hyperprior(e.HyperpriorConfig(8, 8)); print('compressai' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

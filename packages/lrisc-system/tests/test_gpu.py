@@ -7,7 +7,6 @@ import torch
 from accelerate.state import AcceleratorState
 
 from jscc_ratetoken import Noiseless
-from lrisc_system.commands.models import find_family
 from lrisc_system.config import TINY
 from lrisc_system.data.images import save_image
 from lrisc_system.data.photo_cache import CachedPhotos
@@ -17,9 +16,9 @@ from lrisc_system.losses import grid_distortion
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.system import LRISC
-from lrisc_system.training.lrisc import compile_model
+from lrisc_system.training.lrisc import TrainableLRISC, compile_model
 from lrisc_system.training.objective import TrainingObjective
-from lrisc_system.training.recipes import recipe
+from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.trainer import Trainer
 
@@ -27,6 +26,7 @@ pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
 ]
+LRISC_KIND = TrainableLRISC()
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
@@ -139,7 +139,7 @@ def samples():
 
 
 def objective(system):
-    known = recipe("tiny")
+    known = RECIPES["tiny"]
     return TrainingObjective(
         system,
         lpips_network("alex").to(next(system.parameters()).device),
@@ -192,7 +192,7 @@ def settings(tmp_path):
 def test_twenty_steps_train_on_the_gpu(settings):
     trainer = Trainer(
         replace(settings, first_stage="3-end-to-end", steps_scale=10.0, mixed_precision="bf16"),
-        family=find_family("lrisc"),
+        LRISC_KIND,
     )
     assert isinstance(trainer.source, CachedPhotos)
     assert trainer.source.pixels.device.type == "cuda"
@@ -203,7 +203,7 @@ def test_twenty_steps_train_on_the_gpu(settings):
 
 
 def test_minutes_end_a_run(settings):
-    Trainer(replace(settings, minutes=0.1)).run()
+    Trainer(replace(settings, minutes=0.1), LRISC_KIND).run()
     assert (settings.output / "model" / "model.safetensors").is_file()
 
 
@@ -212,12 +212,12 @@ def test_a_run_goes_on_on_another_device(settings, first, then):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    trainer = Trainer(replace(settings, device=first))
+    trainer = Trainer(replace(settings, device=first), LRISC_KIND)
     trainer._write_card = lambda place: stop() if place.stage == 2 else None
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     AcceleratorState._reset_state(reset_partial_state=True)
-    again = Trainer(replace(settings, device=then, resume=True))
+    again = Trainer(replace(settings, device=then, resume=True), LRISC_KIND)
     assert again.states
     again.run()
     assert next(again.model.parameters()).device.type == then

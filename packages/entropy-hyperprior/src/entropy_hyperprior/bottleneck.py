@@ -11,7 +11,6 @@ from entropy_hyperprior import rans
 from entropy_hyperprior._compressai import EntropyBottleneck
 from entropy_hyperprior.likelihood import LIKELIHOOD_BOUND, lower_bound
 
-Z_LIMIT = 2.0**15  # CompressAI's coder hangs on integers near 2^30; z stays far below
 TABLES = ("_offset", "_quantized_cdf", "_cdf_length")  # buffers that update() fills
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from entropy_hyperprior.bottleneck import Z_LIMIT, SideBottleneck
 from entropy_hyperprior.likelihood import (
     SCALE_BOUND,
     bits,
     gaussian_uniform_likelihood,
     lower_bound,
 )
+from entropy_hyperprior.rans import Z_LIMIT
 from entropy_hyperprior.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
 
 LOG_RATIO_LIMIT = 7.0  # scale stays within e^7 of channel_scale: 70 down to 0.11 fits
@@ -93,6 +93,8 @@ class Hyperprior(nn.Module):
     channel_scale: Tensor
 
     def __init__(self, config: HyperpriorConfig) -> None:
+        from entropy_hyperprior.bottleneck import SideBottleneck  # CompressAI takes seconds
+
         super().__init__()
         self.config = config
         sizes = {

@@ -7,14 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from entropy_hyperprior._compressai import LowerBoundFunction
-
 SCALE_BOUND = 0.11  # as in CompressAI: a narrower Gaussian is one integer wide anyway
 LIKELIHOOD_BOUND = 1e-9  # as in CompressAI: 29.9 bits is the dearest element
 
 
 def lower_bound(x: Tensor, bound: float) -> Tensor:
     """``max(x, bound)`` whose gradient still lets an x below the bound climb back."""
+    from entropy_hyperprior._compressai import LowerBoundFunction  # seconds: when it is needed
+
     return LowerBoundFunction.apply(x, x.new_tensor(bound))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 PRECISION = 16  # bits of a probability
 NIBBLE = 4  # bits per read of an escaped value
 START = 1 << 31  # the encoder's first state, and the least one between two symbols
+Z_LIMIT = 2.0**15  # CompressAI's encoder hangs on integers near 2^30; z stays far below
 MAX_NIBBLES = 8  # an escaped value is a 32-bit integer
 
 

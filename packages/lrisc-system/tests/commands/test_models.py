@@ -7,7 +7,6 @@ import torch
 from lrisc_system.baselines import DeepJSCC, DeepJSCCConfig
 from lrisc_system.commands.models import (
     MODELS,
-    describe_models,
     find_model,
     kind_of,
     open_link,
@@ -144,9 +143,3 @@ def test_an_unknown_preset_is_refused(name, tmp_path):
 
 def test_a_model_without_parts_of_its_own_is_made_from_the_config(tmp_path):
     assert type(TrainableLRISC().make(settings(tmp_path))) is LRISC
-
-
-def test_the_help_tells_of_every_kind():
-    text = describe_models()
-    assert "--model deepjscc --preset small:" in text
-    assert "--model lrisc --preset paper:" in text

@@ -1,7 +1,7 @@
 import pytest
 
-from lrisc_system.commands import launched as program
 from lrisc_system.evaluation.__main__ import main
+from lrisc_system.training import launching
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_it_starts_the_processes_that_the_launcher_did_not(launched, monkeypatch
     def start(module):
         raise ValueError(f"would start {module}")
 
-    monkeypatch.setattr(program, "start_missing_processes", start)
+    monkeypatch.setattr(launching, "start_missing_processes", start)
     _, _, error = launched("--data", tmp_path, "--out", tmp_path)
     assert error == "lrisc: would start lrisc_system.evaluation\n"
 
@@ -43,6 +43,8 @@ def test_it_starts_the_processes_that_the_launcher_did_not(launched, monkeypatch
         (["--deepjscc", "nowhere", "--links", "deepjscc"], "trained DeepJSCC in or below nowhere"),
         (["--vgg", "nowhere.pth"], "nowhere.pth"),
         (["--masks", "nowhere"], "a mask for every photo"),
+        (["--seeds", "x"], "Error parsing --seeds"),
+        (["--device", "abc"], "expected a device of cpu"),
     ],
 )
 def test_a_mistake_is_one_line(launched, photos, tmp_path, options, message):

@@ -18,8 +18,9 @@ from pathlib import Path
 from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
 
-from lrisc_system.commands import launched
+from lrisc_system.commands.models import find_model
 from lrisc_system.training import setup, state, trainer
+from lrisc_system.training.failures import ending_in_one_line
 from lrisc_system.training.settings import TrainSettings
 
 
@@ -75,9 +76,9 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
     settings = TrainSettings(
         **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
     )
-    launched.tyro.cli = lambda *_, **__: settings
     try:
-        launched.train()
+        with ending_in_one_line():
+            trainer.Trainer(settings, find_model(settings.model)).run()
     except SystemExit as stop:
         os._exit(stop.code)
     except BaseException:

@@ -8,7 +8,7 @@ from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import TrainableLRISC
 from lrisc_system.training.memory import Activations, Plan, plan
 from lrisc_system.training.objective import TrainingObjective
-from lrisc_system.training.recipes import RECIPES
+from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
 

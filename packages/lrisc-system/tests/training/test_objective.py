@@ -10,7 +10,7 @@ from lrisc_system.losses import mean_squared_error
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import compile_model
 from lrisc_system.training.objective import TrainingObjective, clean_images
-from lrisc_system.training.recipes import RECIPES
+from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.setup import freeze_all_but
 
 STAGES = RECIPES["tiny"].stages

@@ -12,15 +12,15 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file, save_file
 
 from entropy_hyperprior import SynthesisTransform
-from lrisc_system import LRISC, SynthesisDecoder
-from lrisc_system.commands import launched
+from lrisc_system import LRISC, SynthesisDecoder, train
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.training import trainer
 from lrisc_system.training.failures import TrainingError
 from lrisc_system.training.lrisc import TrainableLRISC
 from lrisc_system.training.objective import LossTerms, first_broken
-from lrisc_system.training.recipes import RECIPES, Recipe, Stage
+from lrisc_system.training.presets import RECIPES
+from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.state import Place
 
@@ -300,7 +300,7 @@ def test_a_users_mistake_is_one_line(folder, tmp_path, monkeypatch, capfd, chang
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     monkeypatch.setattr(sys, "argv", ["train", *arguments])
     with pytest.raises(SystemExit) as stop:
-        launched.train()
+        train.main()
     assert stop.value.code == 2
     error = capfd.readouterr().err
     assert error.count("\n") == 1

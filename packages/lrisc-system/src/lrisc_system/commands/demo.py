@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from torch import Generator
 
@@ -22,6 +23,7 @@ def run_demo(
     link: Link,
     *,
     detector: SaliencyDetector,
+    device: torch.device | str = "cpu",
     out: Path,
     photo: Path | None,
     cbr: float,
@@ -34,6 +36,7 @@ def run_demo(
     Args:
         link: what sends the photo.
         detector: finds its saliency.
+        device: of the link's model.
         out: folder for the pictures.
         photo: image file; the photo that ships when absent.
         cbr: bandwidth not to exceed, side information included.
@@ -44,9 +47,11 @@ def run_demo(
     results = []
     for snr_db in SNRS_DB:
         noise = Generator().manual_seed(0)
-        arrival = link.transmit(source, snr_db, cbr=cbr, saliency=saliency, generator=noise)
-        metrics = evaluate_pair(source, arrival.image)
-        results.append(Result(snr_db, arrival.cbr, metrics, arrival.image))
+        arrival = link.transmit(
+            source.to(device), snr_db, cbr=cbr, saliency=saliency.to(device), generator=noise
+        )
+        image = arrival.image.cpu()
+        results.append(Result(snr_db, arrival.cbr, evaluate_pair(source, image), image))
     out.mkdir(parents=True, exist_ok=True)
     shown = next(result for result in results if result.snr_db == SHOWN_DB)
     save_image(shown.image, out / "received.png")

@@ -18,7 +18,6 @@ from lrisc_system.storage.checkpoint import recorded_model
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import TrainableLRISC
-from lrisc_system.training.recipes import describe_recipes
 from lrisc_system.training.trainable import TrainableModel
 from roi_saliency import SaliencyDetector
 
@@ -79,13 +78,18 @@ def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
 
 
 def open_model(
-    name: str | None, folder: str | Path, *, expected_preset: str | None = None
+    name: str | None,
+    folder: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    expected_preset: str | None = None,
 ) -> LRISC:
     """Open a model that sends packets: LRISC, with its own parts or with yours.
 
     Args:
         name: what `--model` names; by default what the run card in the folder says.
         folder: with `config.json` and `model.safetensors`.
+        device: of the model.
         expected_preset: name of the preset that the model must be of, if that matters.
 
     Returns:
@@ -103,7 +107,7 @@ def open_model(
         )
     if expected_preset is not None and model.config != preset(expected_preset):
         raise CheckpointError(f"{folder} is not a checkpoint of the preset {expected_preset!r}")
-    system: LRISC = model
+    system: LRISC = model.to(device)
     return system
 
 
@@ -132,10 +136,3 @@ def open_link(
     kind = kind_of(name, folder)
     model = kind.load(Path(folder)).to(device)
     return kind.link(model, channel=channel), getattr(model, "detector", kind.detector)
-
-
-def describe_models() -> str:
-    """List the stages of every preset of every kind, for the help of the training commands."""
-    return "\n\n".join(
-        describe_recipes(kind.recipes(), options=f"--model {name}") for name, kind in MODELS.items()
-    )

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lrisc_system.devices import find_device
 from lrisc_system.evaluation.earlier_results import read_beside
 from lrisc_system.evaluation.images import Album
 from lrisc_system.evaluation.links.link import ComparedLink
@@ -62,12 +63,11 @@ def evaluate(
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     if not accelerator.is_main_process:
         console = Console(quiet=True)
-    yardsticks = Yardsticks.load(settings.vgg, device=accelerator.device)
+    device = accelerator.device if settings.device is None else find_device(settings.device)
+    yardsticks = Yardsticks.load(settings.vgg, device=device)
     if yardsticks.vgg is None:
         console.print("LPIPS on VGG16 is left out: --vgg names a file of its weights")
-    links = make_links(
-        settings, device=accelerator.device, say=console.print, open_model=open_model
-    )
+    links = make_links(settings, device=device, say=console.print, open_model=open_model)
     protocol = Protocol(
         describe_common(settings, album.photos, album.masks, vgg=yardsticks.vgg is not None),
         {name: link.identity for name, link in links.items()},
@@ -85,7 +85,7 @@ def evaluate(
         for index, todo in tasks.items():
             pictured = album.names[index] in pictures
             if pictured or not known.issuperset(todo):
-                scene = album.scene(index, yardsticks=yardsticks, device=accelerator.device)
+                scene = album.scene(index, yardsticks=yardsticks, device=device)
                 worker.work(scene, todo, pictured=pictured)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
 
 from lrisc_system.link import check_snr_db
+from lrisc_system.options import (
+    Checkpoint,
+    Device,
+    IntegerOption,
+    Model,
+    NumberOption,
+    PathOption,
+)
 from lrisc_system.radio.fading import Fading
-from lrisc_system.storage.checkpoint import SHIPPED
-
-SHIPPED_DEEPJSCC = SHIPPED.parent / "deepjscc"
+from lrisc_system.storage.shipped import SHIPPED, SHIPPED_DEEPJSCC
 
 
 @dataclass(frozen=True)
@@ -25,33 +34,33 @@ class EvaluateSettings:
     """One evaluation.
 
     Args:
-        data: folder of images; Kodak in the paper.
-        out: folder for all that is found; a second start with the same options goes on there, and
-            links may be added to it.
-        masks: folder of saliency maps `stem.png`; the classical detector by default.
-        links: what to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
-            (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); by default all that
-            are possible here. Ablations, only if named: lrisc with no-roi, no-snr-module, one-rate,
-            no-diffusion, steps-4, steps-17, steps-65.
-        checkpoint: folder with config.json and model.safetensors of LRISC; the shipped one by
-            default.
-        model: what made it: lrisc, or module:function; what its run card names by default.
-        alpha: weight of the background of LRISC, Eq. (3); the model's by default.
-        steps: diffusion steps of LRISC; the model's by default.
-        deepjscc: folder with trained DeepJSCC in it or below, one for each bandwidth; the shipped
-            ones by default.
-        fading: none (AWGN), or Rayleigh fading per image or per symbol.
-        snr_db: SNRs in dB at the bandwidth `cbr`, Figure 4 of the paper.
-        cbr: their bandwidth, side information included.
-        bandwidths: at the SNR `bandwidths_snr_db`, Figure 6.
-        bandwidths_snr_db: their SNR in dB.
-        seeds: how often every image is sent at every point, each time over other noise.
-        crop: side of a centre crop; whole images by default.
-        vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
-        pictures: names of the images of the picture row, Figure 5; three by default.
-        picture_cbr: their bandwidth; at `bandwidths_snr_db`.
-        beside: `summary.csv` of an evaluation of the same images, crop and fading, whose other
-            links stand in the tables and the curves too.
+        data: Folder of images; Kodak in the paper.
+        out: Folder for all results. The same command again continues there, and may add links.
+        masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
+        links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
+            (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
+            are possible here. Ablations, only if named: lrisc with no-roi, no-snr-module,
+            one-rate, no-diffusion, steps-4, steps-17, steps-65.
+        alpha: Weight of the background of LRISC, Eq. (3), instead of the model's.
+        steps: Diffusion steps of LRISC, instead of the model's.
+        deepjscc: Folder with trained DeepJSCC in it or below, one for each bandwidth; without it,
+            the shipped ones.
+        fading: AWGN alone (none), or with it Rayleigh fading per image or per symbol.
+        snr_db: SNRs in dB at the bandwidth --cbr, Figure 4 of the paper.
+        cbr: Bandwidth of the SNRs, side information included.
+        bandwidths: Bandwidths at the SNR --bandwidths-snr-db, Figure 6 of the paper.
+        bandwidths_snr_db: SNR in dB of the bandwidths.
+        seeds: Number of times that every image is sent at every point, each over other noise.
+        crop: Side of a centre crop; without it, whole images.
+        vgg: File of VGG16's weights for LPIPS; without it, what torchvision's cache holds.
+        pictures: Names of the images in the row of pictures, Figure 5 of the paper; without it,
+            three.
+        picture_cbr: Bandwidth of the pictures, at the SNR --bandwidths-snr-db.
+        beside: `summary.csv` of an evaluation of the same images, crop and fading; its other links
+            stand in the tables and the curves too.
+        checkpoint: folder of LRISC.
+        model: kind of LRISC, as `--model` names it.
+        device: of the models; what the launcher gives by default.
 
     Raises:
         ValueError: if a number is out of range.
@@ -59,24 +68,25 @@ class EvaluateSettings:
 
     data: Path
     out: Path
-    masks: Path | None = None
+    masks: PathOption = None
     links: tuple[str, ...] = ()
-    checkpoint: Path = SHIPPED
-    model: str | None = None
-    alpha: float | None = None
-    steps: int | None = None
-    deepjscc: Path = SHIPPED_DEEPJSCC
+    alpha: NumberOption = None
+    steps: IntegerOption = None
+    deepjscc: Annotated[Path, arg(help_behavior_hint="")] = SHIPPED_DEEPJSCC
     fading: Fading = Fading.none
     snr_db: tuple[float, ...] = (1.0, 4.0, 7.0, 10.0, 13.0, 19.0)
     cbr: float = 1 / 48
     bandwidths: tuple[float, ...] = (1 / 96, 1 / 48, 1 / 32, 1 / 24, 1 / 16, 0.1)
     bandwidths_snr_db: float = 10.0
     seeds: int = 3
-    crop: int | None = None
-    vgg: Path | None = None
+    crop: IntegerOption = None
+    vgg: PathOption = None
     pictures: tuple[str, ...] = ()
     picture_cbr: float = 0.017
-    beside: Path | None = None
+    beside: PathOption = None
+    checkpoint: Checkpoint = SHIPPED
+    model: Model = None
+    device: Device = None
 
     def __post_init__(self) -> None:
         for snr_db in (*self.snr_db, self.bandwidths_snr_db):

@@ -17,7 +17,7 @@ from lrisc_system.system import LRISC
 from roi_saliency import SaliencyDetector
 
 CARD_NAME = "run.json"  # beside the weights of a trained model
-SHIPPED = Path(__file__).parents[1] / "weights" / "small"
+PRIOR_OF_Z = "hyperprior.bottleneck."
 
 
 def save_model(system: LRISC, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:

@@ -63,7 +63,7 @@ def ending_in_one_line() -> Iterator[None]:
     """Let a user's mistake, or a number that broke, end the process in one line and exit code 2."""
     try:
         yield
-    except (ValueError, OSError, TrainingError) as error:
+    except (ValueError, OSError, ImportError, TrainingError) as error:
         report(f"lrisc: {describe(error)}")
         sys.exit(USER_ERROR)
     except RuntimeError:

@@ -16,7 +16,8 @@ from lrisc_system.storage.checkpoint import load_model, save_model
 from lrisc_system.system import LRISC
 from lrisc_system.training.initialization import start_in_closed_form
 from lrisc_system.training.objective import TrainingObjective
-from lrisc_system.training.recipes import RECIPES, Recipe, Stage
+from lrisc_system.training.presets import RECIPES
+from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
 from roi_saliency import BarrierDetector, SaliencyDetector
 

@@ -1,17 +1,17 @@
-"""The stages of training, Algorithm 1 of the paper, as data."""
+"""How a model is trained, as data: a recipe and its stages."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 COMPUTED = ".quantiles"
 """Parameters in name only: `Hyperprior.update` computes the range of z's prior from the prior."""
-
-ADAPTERS = ("jscc_encoder.snr_adapter", "jscc_decoder.snr_adapter")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Stage:
         crop: side of the training crops.
         scale: range of the factor by which photos are enlarged before they are cut.
         batch_size: images in a step, over all processes.
+
+    Raises:
+        ValueError: if there is nothing to train, or a number is out of range.
     """
 
     name: str
@@ -54,6 +57,33 @@ class Stage:
     crop: int = 256
     scale: tuple[float, float] = (1.0, 1.0)
     batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        if not self.trainable:
+            raise ValueError(f"expected trainable parts in stage {self.name!r}, got none")
+        if not 0 <= self.clean_share <= 1:
+            raise ValueError(f"expected clean_share in [0, 1], got {self.clean_share:g}")
+        for name in ("steps", "crop", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        for name in ("warmup", "rate_warmup"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")
+        for name in ("learning_rate", "final_learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"expected {name} above 0, got {getattr(self, name):g}")
+        for name, least in (
+            ("snr_db", -math.inf),
+            ("eta", 0.0),
+            ("alpha", 0.0),
+            ("scale", 0.0),
+        ):
+            low, high = getattr(self, name)
+            if not least < low <= high < math.inf:
+                lowest = "" if least < 0 else " above 0"
+                raise ValueError(
+                    f"expected {name} as a range{lowest}, low to high, got {low:g} to {high:g}"
+                )
 
     def parameters(self, system: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield the named parameters that this stage trains."""
@@ -74,11 +104,14 @@ class Recipe:
         stages: in order.
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        perceptual: networks of LPIPS in Eq. (13), of `perceptual.BACKBONES`; their distances add.
+        perceptual: networks of LPIPS in Eq. (13), alex or vgg; their distances add.
         magnification: the largest at which they see the crops, see `multiscale`.
         lambda_grid: weight of the pattern that errors in flat areas have in common, see
             `losses.grid_distortion`.
         average_decay: of the moving average of the weights, which is what is kept.
+
+    Raises:
+        ValueError: if there is no stage, two have one name, or a number is out of range.
     """
 
     stages: tuple[Stage, ...]
@@ -89,161 +122,21 @@ class Recipe:
     lambda_grid: float = 0.0
     average_decay: float = 0.999
 
-
-PRIOR_CODEC = ("g_a", "hyperprior", "decoder")
-JSCC_CODEC = ("jscc_encoder", "jscc_decoder")
-
-# COCO, 50,000 images: one epoch is 3,125 steps of 16.
-PAPER_STAGES = (
-    Stage(
-        "1-prior-codec",
-        trainable=PRIOR_CODEC,
-        clean_share=1.0,
-        steps=62_500,
-        rate_warmup=6_250,
-    ),
-    Stage("2a-jscc-codec", trainable=JSCC_CODEC, frozen=ADAPTERS, steps=31_250),
-    Stage("2b-snr-adapter", trainable=JSCC_CODEC, snr_db=(0.0, 20.0), steps=31_250),
-    Stage(
-        "3-end-to-end",
-        trainable=("",),
-        clean_share=0.5,
-        snr_db=(0.0, 20.0),
-        eta=(0.1, 0.4),
-        steps=62_500,
-        final_learning_rate=1e-6,
-    ),
-)
-
-SMALL_STAGES = (
-    Stage(
-        "0-hyperprior",
-        trainable=("hyperprior",),
-        clean_share=1.0,
-        redraw=False,
-        steps=600,
-        learning_rate=2e-3,
-        final_learning_rate=2e-4,
-        alpha=(0.2, 1.0),
-        crop=128,
-        batch_size=16,
-    ),
-    Stage(
-        "1-prior-codec",
-        trainable=PRIOR_CODEC,
-        clean_share=1.0,
-        steps=600,
-        learning_rate=5e-4,
-        final_learning_rate=3e-4,
-        rate_warmup=200,
-        alpha=(0.2, 1.0),
-        crop=128,
-        batch_size=8,
-    ),
-    Stage(
-        "2a-jscc-codec",
-        trainable=JSCC_CODEC,
-        frozen=ADAPTERS,
-        steps=150,
-        learning_rate=3e-4,
-        final_learning_rate=3e-4,
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        crop=128,
-        batch_size=8,
-    ),
-    Stage(
-        "2b-snr-adapter",
-        trainable=JSCC_CODEC,
-        snr_db=(0.0, 20.0),
-        steps=150,
-        learning_rate=3e-4,
-        final_learning_rate=3e-4,
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        crop=128,
-        batch_size=8,
-    ),
-    Stage(
-        "3-end-to-end",
-        trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        steps=24_000,
-        learning_rate=5e-4,
-        final_learning_rate=3e-4,
-        crop=128,
-        batch_size=8,
-    ),
-    Stage(
-        "3-larger-crops",
-        trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        steps=6000,
-        learning_rate=3e-4,
-        final_learning_rate=1e-6,
-        crop=192,
-        batch_size=8,
-    ),
-)
-
-# The closed form is where `small` stood after its stages 1 and 2; so `base` needs but two stages,
-# each compiled once. One epoch of the 2,871 photos is 90 steps of 32.
-BASE_STAGES = (
-    Stage(
-        "0-hyperprior",
-        trainable=("hyperprior",),
-        clean_share=1.0,
-        redraw=False,
-        steps=2000,
-        learning_rate=2e-3,
-        final_learning_rate=2e-4,
-        alpha=(0.2, 1.0),
-        crop=128,
-        batch_size=32,
-    ),
-    Stage(
-        "3-end-to-end",
-        trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
-        steps=20_000,
-        learning_rate=6e-4,
-        final_learning_rate=1e-6,
-        warmup=200,
-        crop=256,
-        batch_size=32,
-    ),
-)
-
-TINY_STAGES = tuple(
-    replace(
-        stage,
-        steps=2,
-        learning_rate=1e-3,
-        final_learning_rate=1e-3,
-        rate_warmup=1,
-        crop=64,
-        batch_size=2,
-    )
-    for stage in SMALL_STAGES
-)
-
-RECIPES = {
-    "paper": Recipe(PAPER_STAGES),
-    "base": Recipe(
-        BASE_STAGES, lambda_rate=0.15, lambda_perceptual=0.02, magnification=2, lambda_grid=200.0
-    ),
-    "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02, magnification=2),
-    "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02, magnification=2),
-}
+    def __post_init__(self) -> None:
+        names = [stage.name for stage in self.stages]
+        if not names:
+            raise ValueError("expected at least one stage, got none")
+        if len(set(names)) < len(names):
+            raise ValueError(f"expected stages of different names, got {names}")
+        for name in ("lambda_rate", "lambda_perceptual", "lambda_grid"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"expected {name} of at least 0, got {getattr(self, name):g}")
+        if not self.perceptual:
+            raise ValueError("expected at least one network in perceptual, got none")
+        if self.magnification < 1:
+            raise ValueError(f"expected a magnification of at least 1, got {self.magnification}")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"expected average_decay in [0, 1), got {self.average_decay:g}")
 
 
 def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
@@ -276,29 +169,3 @@ def find_preset(name: str, presets: Mapping[str, Found]) -> Found:
     if name not in presets:
         raise ValueError(f"expected a preset of {sorted(presets)}, got {name!r}")
     return presets[name]
-
-
-def recipe(name: str) -> Recipe:
-    """Look up the recipe of a preset of LRISC.
-
-    Raises:
-        ValueError: if there is no such preset.
-    """
-    return find_preset(name, RECIPES)
-
-
-def describe_recipes(recipes: Mapping[str, Recipe], *, options: str) -> str:
-    """List the stages of every preset, a line each, for the help of the training commands."""
-    return "\n\n".join(
-        "\n".join([f"Stages of {options} --preset {name}:", *map(_describe, known.stages)])
-        for name, known in recipes.items()
-    )
-
-
-def _describe(stage: Stage) -> str:
-    low, high = stage.snr_db
-    channel = "no channel" if stage.clean_share == 1 else f"{low:g} to {high:g} dB"
-    return (
-        f"  {stage.name}: {stage.steps} steps of {stage.batch_size} crops of {stage.crop}, "
-        f"{channel}, learning rate {stage.learning_rate:g} to {stage.final_learning_rate:g}"
-    )

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import cast
 
 import accelerate
-import compressai
 import torch
 
 from lrisc_system.data.photos import Fingerprint
@@ -136,7 +135,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "lrisc-system": _own_version(),
         "torch": torch.__version__,
-        "compressai": compressai.__version__,
+        "compressai": version("compressai"),
         "accelerate": accelerate.__version__,
     }
 

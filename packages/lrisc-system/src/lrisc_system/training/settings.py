@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lrisc_system.training.recipes import Recipe, narrow
+from lrisc_system.options import (
+    Device,
+    FirstCheckpoint,
+    IntegerOption,
+    NewModel,
+    NumberOption,
+    PathOption,
+    Seed,
+    TextOption,
+)
+from lrisc_system.training.recipe_files import read_recipe
+from lrisc_system.training.recipes import Recipe, Stage, narrow
 
 
 @dataclass(frozen=True)
@@ -14,71 +26,77 @@ class TrainSettings:
     """One training run.
 
     Args:
-        model: what to train: lrisc, the baseline deepjscc, or module:function, a function of your
-            own that takes a config and gives an LRISC with your parts in it.
-        preset: name of the model's numbers and of its stages.
-        data: folder of photos; beside `stream`, a folder of photos to validate on, if any.
-        output: folder of the run: checkpoints, curves, run card, and the finished model.
-        stream: tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
-        masks: folder of saliency maps `stem.png`; detected on the fly when absent.
-        resume: go on from the newest checkpoint in `output`.
-        start_from: folder of a trained model, whose weights are the start; the closed form by
-            default.
-        first_stage: name of the stage to begin with; all stages by default.
-        only: parts of the model that move, such as decoder; all by default. Stages that move none
-            of them are left out. They may differ from those of `start_from`.
-        seed: of everything random.
-        reals_per_token: of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
-        steps_scale: factor on the steps of every stage.
-        minutes: of training, instead of the recipe's steps: the stages share them in proportion to
-            their pixels, and learning rates follow the clock. Setting up, validating at the end
-            and saving come on top.
-        accumulate: micro-batches per process and step.
-        device: to train on: cpu, cuda, cuda:1, mps; a GPU if there is one by default.
-        cache: where photos are kept once they are decoded: in memory (ram), on the GPU (device),
-            or nowhere (none); by default wherever they take less than a quarter of what is free.
-        workers: data loading processes, if there is no cache.
-        lambda_rate: lambda of Eq. (14), per unit of CBR; the preset's by default.
-        lambda_perceptual: lambda_p of Eq. (13); the preset's by default.
-        perceptual: networks of LPIPS in the loss, whose distances add; the preset's by default.
+        preset: Name of the model's numbers, and of the recipe that it is trained by.
+        output: Folder of the run: checkpoints, curves, run card, and the finished model.
+        data: Folder of photos to train on; with --stream, a folder of photos to validate on.
+        stream: Tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
+        masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
+        resume: Continue from the newest checkpoint in --output.
+        recipe: TOML file with the stages and the weights of the loss, instead of the preset's; an
+            option below changes what it names. Start from `lrisc recipes --preset small --as toml`.
+        first_stage: Name of the stage to begin with; without it, all stages run.
+        only: Parts of the model that move, such as decoder; without it, all do. Stages that move
+            none of them are left out. These parts may differ from those of --checkpoint.
+        batch_size: Images in a step of every stage, over all processes, instead of the recipe's.
+        learning_rate: Learning rate at the start of every stage, instead of the recipe's; the one
+            at its end changes by the same factor.
+        reals_per_token: Of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
+        steps_scale: Factor on the steps of every stage.
+        minutes: Minutes of training, instead of the recipe's steps: the stages share them in
+            proportion to their pixels, and learning rates follow the clock. Setting up, the last
+            validation and saving come on top.
+        accumulate: Micro-batches per process and step.
+        cache: Where decoded photos are kept: in memory (ram), on the GPU (device), or nowhere
+            (none); auto takes the first of device and ram of which they need less than a quarter.
+        workers: Data loading processes, if there is no cache.
+        lambda_rate: lambda of Eq. (14), per unit of CBR, instead of the recipe's.
+        lambda_perceptual: lambda_p of Eq. (13), instead of the recipe's.
+        perceptual: Networks of LPIPS in the loss, whose distances add, instead of the recipe's.
             Validation reports alex, whatever trains.
-        magnification: the largest at which they see the crops, a random part of them enlarged; the
-            preset's by default.
-        vgg: file of VGG16's weights for LPIPS; by default what torchvision's cache holds.
-        max_norm: gradients are clipped to this norm.
-        mixed_precision: bf16 halves the activations; what the launcher says by default.
-        checkpoint_gradients: recompute the U-Net's units in the backward pass, to save memory.
-        compile: compile g_a and the U-Net by torch.compile.
-        log_with: trackers of accelerate: tensorboard, wandb and more.
-        save_every: steps between checkpoints.
-        keep: newest checkpoints that stay.
-        validate_every: steps between validations, each with a picture grid.
-        validation_photos: how many held-out photos a validation takes.
+        magnification: Largest factor by which a random part of a crop is enlarged before LPIPS,
+            instead of the recipe's.
+        vgg: File of VGG16's weights for LPIPS; without it, what torchvision's cache holds.
+        max_norm: Gradients are clipped to this norm.
+        mixed_precision: bf16 halves the activations; without it, what the launcher says.
+        checkpoint_gradients: Recompute the U-Net's units in the backward pass, to save memory.
+        compile: Compile g_a and the U-Net by torch.compile.
+        log_with: Trackers of accelerate: tensorboard, wandb and more.
+        save_every: Steps between checkpoints.
+        keep: Number of newest checkpoints to keep.
+        validate_every: Steps between validations, each with a picture grid.
+        validation_photos: Number of held-out photos in a validation.
+        start_from: folder of a trained model, whose weights are the start; the closed form by
+            default. The option is `--checkpoint`.
+        model: what to train, as `--model` names it.
+        device: to train on; a GPU if there is one by default.
+        seed: of everything random.
+
+    Raises:
+        ValueError: if there is nothing to train on, or a number is out of range.
     """
 
     preset: str
     output: Path
-    data: Path | None = None
-    stream: str | None = None
-    masks: Path | None = None
+    data: PathOption = None
+    stream: TextOption = None
+    masks: PathOption = None
     resume: bool = False
-    start_from: Path | None = None
-    first_stage: str | None = None
+    recipe: PathOption = None
+    first_stage: TextOption = None
     only: tuple[str, ...] = ()
-    seed: int = 0
-    model: str = "lrisc"
+    batch_size: IntegerOption = None
+    learning_rate: NumberOption = None
     reals_per_token: int = 32
     steps_scale: float = 1.0
-    minutes: float | None = None
-    device: str | None = None
-    cache: Literal["auto", "ram", "device", "none"] = "auto"
+    minutes: NumberOption = None
     accumulate: int = 1
+    cache: Literal["auto", "ram", "device", "none"] = "auto"
     workers: int = 1
-    lambda_rate: float | None = None
-    lambda_perceptual: float | None = None
+    lambda_rate: NumberOption = None
+    lambda_perceptual: NumberOption = None
     perceptual: tuple[Literal["alex", "vgg"], ...] = ()
-    magnification: int | None = None
-    vgg: Path | None = None
+    magnification: IntegerOption = None
+    vgg: PathOption = None
     max_norm: float = 1.0
     mixed_precision: Literal["no", "bf16"] | None = None
     checkpoint_gradients: bool = False
@@ -88,6 +106,10 @@ class TrainSettings:
     keep: int = 2
     validate_every: int = 200
     validation_photos: int = 8
+    start_from: FirstCheckpoint = None
+    model: NewModel = "lrisc"
+    device: Device = None
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         if self.data is None and self.stream is None:
@@ -95,15 +117,24 @@ class TrainSettings:
         for name in ("accumulate", "save_every", "keep", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        if self.magnification is not None and self.magnification < 1:
-            raise ValueError(f"expected a magnification of at least 1, got {self.magnification}")
+        for name in ("batch_size", "magnification"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"expected a {name} of at least 1, got {number}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"expected a learning rate above 0, got {self.learning_rate:g}")
 
     def adjust(self, known: Recipe) -> Recipe:
-        """Apply what these settings change in a recipe.
+        """Apply what these settings change in the recipe of the preset.
+
+        Args:
+            known: recipe of the preset; the file `recipe` takes its place.
 
         Raises:
-            ValueError: if it has no stage of the name `first_stage`, or none that moves a part.
+            ValueError: if it has no stage of the name `first_stage`, or none that moves a part, or
+                the file is no recipe.
         """
+        known = known if self.recipe is None else read_recipe(self.recipe)
         names = [stage.name for stage in known.stages]
         first = names[0] if self.first_stage is None else self.first_stage
         if first not in names:
@@ -120,9 +151,19 @@ class TrainSettings:
         }
         return replace(
             known,
-            stages=tuple(
-                replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
-                for stage in stages
-            ),
+            stages=tuple(map(self._adjust_stage, stages)),
             **{name: value for name, value in chosen.items() if value is not None},
         )
+
+    def _adjust_stage(self, stage: Stage) -> Stage:
+        stage = replace(stage, steps=max(1, round(stage.steps * self.steps_scale)))
+        if self.batch_size is not None:
+            stage = replace(stage, batch_size=self.batch_size)
+        if self.learning_rate is not None:
+            fall = stage.final_learning_rate / stage.learning_rate
+            stage = replace(
+                stage,
+                learning_rate=self.learning_rate,
+                final_learning_rate=self.learning_rate * fall,
+            )
+        return stage

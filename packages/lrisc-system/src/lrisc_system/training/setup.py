@@ -15,27 +15,13 @@ from torch.optim import Adam
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits
 from lrisc_system.data.photos import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.data.shards import ShardCrops, list_shards
+from lrisc_system.devices import find_device
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.trackers import check_trackers
 from roi_saliency import SaliencyDetector
 
 CPU = torch.device("cpu")
-
-
-def check_device(name: str) -> torch.device:
-    """Turn a name such as cpu, cuda, cuda:1 or mps into a device that is there.
-
-    Raises:
-        ValueError: if there is no such device here.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"expected a device that is here, got {name!r}: {reason}") from error
-    return device
 
 
 def choose_device(device: torch.device) -> None:
@@ -61,7 +47,7 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
     """
     check_trackers(settings.log_with)
     if settings.device is not None:
-        choose_device(check_device(settings.device))
+        choose_device(find_device(settings.device))
     accelerator = Accelerator(
         gradient_accumulation_steps=settings.accumulate,
         mixed_precision=settings.mixed_precision,

@@ -1,0 +1,41 @@
+"""`lrisc demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import arg
+
+from lrisc_system.options import Checkpoint, Device, Model
+from lrisc_system.storage.shipped import SHIPPED
+
+
+def demo(
+    *,
+    out: Path = Path("out"),
+    photo: Annotated[
+        Path | None, arg(metavar="FILE", help_behavior_hint="(default: a photo that ships)")
+    ] = None,
+    cbr: float = 1 / 24,
+    checkpoint: Checkpoint = SHIPPED,
+    model: Model = None,
+    device: Device = None,
+) -> None:
+    """Send a photo at 1, 10 and 19 dB and draw the results.
+
+    Args:
+        out: Write the pictures to this folder.
+        photo: Image file to send.
+        cbr: Bandwidth not to exceed, side information included.
+    """
+    from lrisc_system.commands.demo import run_demo
+    from lrisc_system.commands.models import open_link
+    from lrisc_system.devices import find_device
+
+    place = find_device(device)
+    link, detector = open_link(model, checkpoint, device=place)
+    run_demo(
+        link, detector=detector, device=place, out=out, photo=photo, cbr=cbr, console=Console()
+    )

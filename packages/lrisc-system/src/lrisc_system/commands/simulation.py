@@ -1,0 +1,71 @@
+"""The steps of a simulated transmission, on any device: send, cross the channel, receive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.link import cross_channel
+from lrisc_system.packets.packet import Packet
+from lrisc_system.radio.fading import Fading
+from lrisc_system.system import LRISC
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image to send.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1], on the CPU.
+        saliency: (1, 1, H, W) in [0, 1]; None leaves it to the model's detector.
+    """
+
+    image: Tensor
+    saliency: Tensor | None
+
+
+def load_source(photo: Path, mask: Path | None) -> Source:
+    """Load an image file, and its saliency map if there is one."""
+    image = load_image(photo)
+    size = (image.shape[-2], image.shape[-1])
+    return Source(image, None if mask is None else load_mask(mask, size))
+
+
+def send_source(
+    system: LRISC,
+    source: Source,
+    *,
+    snr_db: float,
+    eta: float | None,
+    cbr: float | None,
+    alpha: float | None,
+) -> Packet:
+    """Send an image by a model on any device; the options are those of `LRISC.send`."""
+    device = device_of(system)
+    saliency = None if source.saliency is None else source.saliency.to(device)
+    image = source.image.to(device)
+    return system.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
+
+
+def cross(packet: Packet, snr_db: float, *, fading: str, seed: int) -> Packet:
+    """Put a packet through a channel of the name `fading`, and note the SNR in it."""
+    noise = Generator().manual_seed(seed)
+    channel = Fading[fading].value
+    return replace(cross_channel(packet, snr_db, channel=channel, generator=noise), snr_db=snr_db)
+
+
+def receive_packet(
+    system: LRISC, packet: Packet, snr_db: float, *, steps: int | None, seed: int
+) -> Tensor:
+    """Receive a packet by a model on any device: the image (1, 3, H, W), on the CPU."""
+    start_noise = Generator(device_of(system)).manual_seed(seed)
+    return system.receive(packet, snr_db, generator=start_noise, steps=steps).cpu()
+
+
+def device_of(system: LRISC) -> torch.device:
+    """Tell where a model's parameters are."""
+    return next(system.parameters()).device

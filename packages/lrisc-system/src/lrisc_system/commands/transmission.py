@@ -1,0 +1,230 @@
+"""`lrisc send`, `channel`, `receive` and `transmit`: one image over a simulated or a real link.
+
+What takes torch is imported when a command runs, so that its `--help` does not wait for it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from rich.console import Console
+from tyro.conf import Positional, arg
+
+from lrisc_system.options import Checkpoint, Device, Model, Seed
+from lrisc_system.storage.shipped import SHIPPED
+
+PhotoFile = Annotated[
+    Positional[Path], arg(metavar="PHOTO", help="Image file to send.", help_behavior_hint="")
+]
+ImageFile = Annotated[
+    Positional[Path],
+    arg(
+        metavar="IMAGE",
+        help="Image file to write; its suffix decides the format.",
+        help_behavior_hint="",
+    ),
+]
+PacketFile = Annotated[Positional[Path], arg(metavar="PACKET", help_behavior_hint="")]
+SNR = Annotated[float, arg(help="SNR of the channel in dB.")]
+Eta = Annotated[
+    float | None,
+    arg(
+        help="Real numbers to send per bit of information, Eq. (6).",
+        metavar="FLOAT",
+        help_behavior_hint="(default: the model's)",
+    ),
+]
+CBR = Annotated[
+    float | None,
+    arg(
+        help="Bandwidth not to exceed, side information included; takes the place of --eta.",
+        metavar="FLOAT",
+        help_behavior_hint="",
+    ),
+]
+Alpha = Annotated[
+    float | None,
+    arg(
+        help="Weight of the background in [0, 1], Eq. (3); 1 switches the ROI off.",
+        metavar="FLOAT",
+        help_behavior_hint="(default: the model's)",
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    arg(
+        help="Saliency map of the photo, an image file.",
+        metavar="FILE",
+        help_behavior_hint="(default: found by the model's detector)",
+    ),
+]
+FadingName = Annotated[
+    Literal["none", "block", "fast"],
+    arg(help="AWGN alone, or with it Rayleigh fading per image or per symbol, equalised."),
+]
+Steps = Annotated[
+    int | None,
+    arg(help="Diffusion steps.", metavar="INT", help_behavior_hint="(default: the model's)"),
+]
+Preset = Annotated[
+    str | None,
+    arg(help="Refuse a model of any other preset.", metavar="NAME", help_behavior_hint=""),
+]
+
+
+class Format(Enum):
+    """What a sender writes."""
+
+    packet = "a packet file"
+    sigmf = "an IQ recording for a radio"
+
+
+def send(
+    photo: PhotoFile,
+    packet: PacketFile,
+    /,
+    *,
+    snr_db: SNR = 10.0,
+    eta: Eta = None,
+    cbr: CBR = None,
+    alpha: Alpha = None,
+    mask: Mask = None,
+    format: Format = Format.packet,
+    sample_rate_hz: float = 1e6,
+    center_frequency_hz: float = 0.0,
+    preset: Preset = None,
+    checkpoint: Checkpoint = SHIPPED,
+    model: Model = None,
+    device: Device = None,
+) -> None:
+    """Encode a photo into a packet of channel symbols.
+
+    Args:
+        packet: Write the packet to this file.
+        format: Write a packet file, or a SigMF recording with preamble and pilots, one sample per
+            symbol.
+        sample_rate_hz: Sample rate of the recording.
+        center_frequency_hz: Frequency of the radio that will play the recording.
+    """
+    from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.packet_files import write_sent
+    from lrisc_system.commands.simulation import load_source, send_source
+    from lrisc_system.devices import find_device
+
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    source = load_source(photo, mask)
+    sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
+    write_sent(
+        sent,
+        packet,
+        snr_db=snr_db,
+        as_recording=format is Format.sigmf,
+        sample_rate_hz=sample_rate_hz,
+        center_frequency_hz=center_frequency_hz,
+        console=Console(),
+    )
+
+
+def channel(
+    sent: PacketFile,
+    received: PacketFile,
+    /,
+    *,
+    snr_db: SNR = 10.0,
+    fading: FadingName = "none",
+    seed: Seed = 0,
+) -> None:
+    """Send a packet through a simulated channel.
+
+    Args:
+        sent: Packet file that `lrisc send` wrote.
+        received: Write the received packet to this file.
+    """
+    from lrisc_system.commands.simulation import cross
+    from lrisc_system.packets.packet import read_packet, write_packet
+
+    write_packet(cross(read_packet(sent), snr_db, fading=fading, seed=seed), received)
+
+
+def receive(
+    packet: PacketFile,
+    image: ImageFile,
+    /,
+    *,
+    snr_db: Annotated[
+        float | None,
+        arg(metavar="FLOAT", help_behavior_hint="(default: the one in the received packet)"),
+    ] = None,
+    sent: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
+    steps: Steps = None,
+    preset: Preset = None,
+    checkpoint: Checkpoint = SHIPPED,
+    model: Model = None,
+    device: Device = None,
+    seed: Seed = 0,
+) -> None:
+    """Decode a received packet into an image.
+
+    Args:
+        packet: Packet file from the channel, or a SigMF recording of it.
+        snr_db: SNR in dB that the receiver estimated.
+        sent: SigMF recording that was sent, if the received one lacks the side information.
+    """
+    from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.packet_files import read_received
+    from lrisc_system.commands.simulation import receive_packet
+    from lrisc_system.data.images import save_image
+    from lrisc_system.devices import find_device
+
+    received = read_received(packet, sent, console=Console())
+    snr_db = received.snr_db if snr_db is None else snr_db
+    if snr_db is None:
+        raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
+
+
+def transmit(
+    photo: PhotoFile,
+    image: ImageFile,
+    /,
+    *,
+    snr_db: SNR = 10.0,
+    eta: Eta = None,
+    cbr: CBR = None,
+    alpha: Alpha = None,
+    mask: Mask = None,
+    fading: FadingName = "none",
+    steps: Steps = None,
+    preset: Preset = None,
+    checkpoint: Checkpoint = SHIPPED,
+    model: Model = None,
+    device: Device = None,
+    seed: Seed = 0,
+) -> None:
+    """Send a photo over a simulated channel.
+
+    This is `lrisc send`, `channel` and `receive` in one, with a table of cost and quality.
+    """
+    from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.simulation import (
+        cross,
+        load_source,
+        receive_packet,
+        send_source,
+    )
+    from lrisc_system.commands.tables import Result, metrics_table
+    from lrisc_system.data.images import save_image
+    from lrisc_system.devices import find_device
+    from lrisc_system.metrics.quality import evaluate_pair
+
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    source = load_source(photo, mask)
+    packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
+    arrived = cross(packet, snr_db, fading=fading, seed=seed)
+    received = receive_packet(system, arrived, snr_db, steps=steps, seed=seed)
+    save_image(received, image)
+    metrics = evaluate_pair(source.image, received)
+    Console().print(metrics_table([Result(snr_db, packet.cbr(snr_db), metrics, received)]))

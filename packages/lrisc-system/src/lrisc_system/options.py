@@ -1,0 +1,112 @@
+"""The command line's options: those that commands share, and how a program reads its own."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import tyro
+from tyro.conf import arg
+
+CHECKPOINT_HELP = "Folder of the model: config.json and model.safetensors."
+MODEL_HELP = (
+    "Kind of the model: lrisc, the baseline deepjscc, or module:function, a function of your own "
+    "that takes a config and returns an LRISC with your parts."
+)
+DEVICE_HELP = (
+    "Device to compute on: cpu, cuda, cuda:1 or mps. Without this option, train and evaluate use a "
+    "GPU if there is one, and the other commands use the CPU."
+)
+SEED_HELP = "Seed of everything random."
+RECORDED = "(default: the kind that the checkpoint's run.json names, or else lrisc)"
+
+Checkpoint = Annotated[
+    Path,
+    arg(help=CHECKPOINT_HELP, metavar="FOLDER", help_behavior_hint="(default: the shipped model)"),
+]
+Model = Annotated[str | None, arg(help=MODEL_HELP, metavar="KIND", help_behavior_hint=RECORDED)]
+Device = Annotated[str | None, arg(help=DEVICE_HELP, metavar="DEVICE", help_behavior_hint="")]
+Seed = Annotated[int, arg(help=SEED_HELP, metavar="INT")]
+
+# The same options where a model is made new: `train` and `plan`.
+FirstCheckpoint = Annotated[
+    Path | None,
+    arg(
+        name="checkpoint",
+        aliases=("--start-from",),
+        help=CHECKPOINT_HELP,
+        metavar="FOLDER",
+        help_behavior_hint="(default: a new model)",
+    ),
+]
+NewModel = Annotated[str, arg(help=MODEL_HELP, metavar="KIND")]
+
+# Options that may be absent; their help says what holds then.
+PathOption = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]
+TextOption = Annotated[str | None, arg(metavar="TEXT", help_behavior_hint="")]
+IntegerOption = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
+NumberOption = Annotated[float | None, arg(metavar="FLOAT", help_behavior_hint="")]
+
+Result = TypeVar("Result")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def read_options(
+    command: Callable[..., Result], *, prog: str, arguments: Sequence[str], description: str = ""
+) -> Callable[[], Result]:
+    """Read the options of a command, and return what runs it.
+
+    `--help` prints and exits, in the first process of a machine only.
+
+    Args:
+        command: function; its signature and its docstring are the options and their help.
+        prog: name of the program, for the help.
+        arguments: of the command line, without the program's name.
+        description: of the program; the command's docstring by default.
+
+    Raises:
+        ValueError: in one line, if there is no such option or a value is missing or wrong.
+    """
+
+    @functools.wraps(command)
+    def bind(*positional: Any, **named: Any) -> Callable[[], Result]:
+        return functools.partial(command, *positional, **named)
+
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint), redirect_stdout(sys.stdout if first else io.StringIO()):
+            return tyro.cli(bind, prog=prog, description=description or None, args=arguments)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(f"{_in_one_line(complaint.getvalue())}; see {prog} --help") from None
+
+
+def _in_one_line(box: str) -> str:
+    """Shorten the box in which tyro explains a mistake: its sections, without the help texts.
+
+    A section is a sentence, which may have been wrapped, and indented options or words below it.
+    """
+    sections: list[tuple[list[str], list[str]]] = [([], [])]
+    for row in ANSI.sub("", box).splitlines()[1:-1]:  # the title and the bottom
+        inside = row.strip("│|")
+        text = inside.strip()
+        indent = len(inside) - len(inside.lstrip()) - 1
+        if set(text) <= {"─", "-"}:
+            sections.append(([], []))
+        elif indent < 8:  # deeper stand help texts
+            sections[-1][indent >= 4].append(text)
+    lines = (
+        " ".join([" ".join(sentence), ", ".join(items)]).rstrip(" .")
+        for sentence, items in sections
+    )
+    footers = ("For full helptext", "Argument helptext")
+    return "; ".join(line for line in lines if line and not line.startswith(footers))

@@ -1,0 +1,7 @@
+"""Where the weights lie that come with the package."""
+
+from pathlib import Path
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+SHIPPED = WEIGHTS / "small"
+SHIPPED_DEEPJSCC = WEIGHTS / "deepjscc"

@@ -1,0 +1,48 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lrisc_system.training.presets import RECIPES
+from lrisc_system.training.recipe_files import write_recipe
+from lrisc_system.training.settings import TrainSettings
+
+SETTINGS = TrainSettings(preset="tiny", data=Path("photos"), output=Path("run"))
+
+
+def test_a_batch_size_for_all_stages():
+    stages = replace(SETTINGS, batch_size=6).adjust(RECIPES["small"]).stages
+    assert [stage.batch_size for stage in stages] == [6] * len(RECIPES["small"].stages)
+
+
+def test_a_learning_rate_for_all_stages_keeps_how_it_falls():
+    stages = replace(SETTINGS, learning_rate=1e-4).adjust(RECIPES["small"]).stages
+    assert {stage.learning_rate for stage in stages} == {1e-4}
+    assert stages[0].final_learning_rate == pytest.approx(1e-5)  # 2e-3 to 2e-4
+    assert stages[-1].final_learning_rate == pytest.approx(1e-4 / 300)  # 3e-4 to 1e-6
+
+
+def test_nothing_changes_by_default():
+    assert SETTINGS.adjust(RECIPES["small"]) == RECIPES["small"]
+
+
+def test_a_recipe_from_a_file_takes_the_place_of_the_presets(tmp_path):
+    path = tmp_path / "my.toml"
+    path.write_text(write_recipe(replace(RECIPES["small"], lambda_rate=0.7), title="mine"))
+    adjusted = replace(SETTINGS, recipe=path, lambda_perceptual=0.3).adjust(RECIPES["tiny"])
+    assert adjusted.stages == RECIPES["small"].stages
+    assert (adjusted.lambda_rate, adjusted.lambda_perceptual) == (0.7, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 0}, "a batch_size of at least 1, got 0"),
+        ({"magnification": 0}, "a magnification of at least 1, got 0"),
+        ({"learning_rate": -1.0}, "a learning rate above 0, got -1"),
+        ({"learning_rate": float("nan")}, "a learning rate above 0, got nan"),
+    ],
+)
+def test_settings_say_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SETTINGS, **change)
