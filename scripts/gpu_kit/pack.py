@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from eight_bits import from_eight_bits, to_eight_bits
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 SHARD_BYTES = 28 * 10**6
-KIT_BYTES = 60 * 2**20
+KIT_BYTES = 52 * 2**20  # and the source, 8 MiB without the weights that ship
 SHORTER_SIDE = 288
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -77,7 +79,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, nargs="+", required=True, help="folders of photos")
     parser.add_argument("--masks", type=Path, nargs="+", required=True, help="folders of masks")
     parser.add_argument("--weights", type=Path, help="model to go on from, with its config.json")
-    parser.add_argument("--quality", type=int, default=75, help="of WebP, 0 to 100")
+    parser.add_argument("--quality", type=int, default=70, help="of WebP, 0 to 100")
     options = parser.parse_args()
     photos = sorted(
         path
@@ -90,7 +92,11 @@ def main() -> None:
         old.unlink()
     write_shards(members(photos, masks, options.quality), options.kit)
     if options.weights is not None:
-        shutil.copytree(options.weights, options.kit / "model", dirs_exist_ok=True)
+        model = options.kit / "model"
+        model.mkdir(exist_ok=True)
+        shutil.copyfile(options.weights / "config.json", model / "config.json")
+        weights = to_eight_bits(from_eight_bits(load_file(options.weights / "model.safetensors")))
+        save_file(weights, model / "model.safetensors")
     size = sum(path.stat().st_size for path in options.kit.rglob("*") if path.is_file())
     print(f"{len(photos)} photos, {size / 2**20:.1f} MiB in {options.kit}")
     if size > KIT_BYTES:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from eight_bits import from_eight_bits
 from jobs import JOBS, Job
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -83,7 +84,10 @@ def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: lis
     command += ["--output", str(run), "--save-every", "2500", "--keep", "1"]
     command += ["--validate-every", "3000"]
     if job.goes_on:
-        command += ["--start-from", str(kit / "model")]
+        weights = from_eight_bits(load_file(kit / "model" / "model.safetensors"))
+        shutil.copytree(kit / "model", data / "model", dirs_exist_ok=True)
+        save_file(weights, data / "model" / "model.safetensors")
+        command += ["--checkpoint", str(data / "model")]
     print("running", " ".join(command), flush=True)
     with (out / f"{name}.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
