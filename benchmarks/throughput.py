@@ -9,10 +9,12 @@ additions apart.
 """
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -50,6 +52,20 @@ def count_flop(run: Callable[[], object]) -> int:
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
+
+
+def profile(run: Callable[[], object], device: torch.device, *, rows: int = 15) -> str:
+    """List the operators that take most of one run, on the host and on the device."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if device.type == "cuda":
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    with torch.profiler.profile(activities=activities) as profiler:
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    table = profiler.key_averages().table(sort_by=key, row_limit=rows, max_name_column_width=60)
+    return str(table)
 
 
 def training_step(
@@ -96,12 +112,15 @@ def main() -> None:
     parser.add_argument("--bf16", action="store_true", help="train in mixed precision")
     parser.add_argument("--compile", action="store_true", help="compile the convolutions")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each figure")
+    parser.add_argument("--json", type=Path, help="write images per second by preset to this file")
+    parser.add_argument("--profile", action="store_true", help="list the slowest operators too")
     parser.add_argument("--size", type=int, nargs=2, default=(512, 768), help="of the image sent")
     options = parser.parse_args()
     device = options.device
     table = Table(title=f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}")
     for column in ("preset", "training", "first step", "step", "images/s", "TFLOP/s", "image"):
         table.add_column(column)
+    images_per_second: dict[str, float] = {}
     for name in options.presets:
         torch.manual_seed(0)
         system = LRISC(preset(name))
@@ -123,6 +142,9 @@ def main() -> None:
         step()
         first = time.monotonic() - begun
         taken = median_seconds(step, device, seconds=options.seconds)
+        images_per_second[name] = batch / taken
+        if options.profile:
+            print(profile(step, device))
         table.add_row(
             name,
             f"{batch} x {stage.crop}^2",
@@ -133,6 +155,8 @@ def main() -> None:
             f"{1000 * seconds:.0f} ms",
         )
     Console(width=110).print(table)
+    if options.json is not None:
+        options.json.write_text(json.dumps(images_per_second) + "\n")
 
 
 if __name__ == "__main__":

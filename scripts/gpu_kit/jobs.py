@@ -14,7 +14,9 @@ class Job:
         train: options of `lrisc train`; a job without any trains nothing.
         minutes: of training.
         goes_on: whether it starts from the weights in the kit.
-        tests: whether it runs `pytest -m gpu` and measures throughput first.
+        tests: whether it runs `pytest -m gpu` and profiles one step of `base`.
+        batches: sizes of the batch to choose from, by the images per second that they bring; the
+            recipe's own without any.
     """
 
     about: str
@@ -22,6 +24,7 @@ class Job:
     minutes: float = 7.5
     goes_on: bool = False
     tests: bool = False
+    batches: tuple[int, ...] = ()
 
 
 def deepjscc(reals: int) -> Job:
@@ -48,7 +51,9 @@ JOBS: dict[str, tuple[Job, ...]] = {
         Job(
             "`base` goes on, crops of 256",
             train=("--preset", "base", "--first-stage", "3-end-to-end", *COMMON),
+            minutes=7.0,
             goes_on=True,
+            batches=(32, 64, 128),
         ),
     ),
     "deepjscc": tuple(deepjscc(reals) for reals in (32, 64, 128)),
