@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from rich.console import Console
 from tyro.conf import Positional, arg
 
 from lrisc_system.options import Checkpoint, Device, Model, Seed
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
 PhotoFile = Annotated[
@@ -60,8 +61,8 @@ Mask = Annotated[
         help_behavior_hint="(default: found by the model's detector)",
     ),
 ]
-FadingName = Annotated[
-    Literal["none", "block", "fast"],
+FadingOption = Annotated[
+    Fading,
     arg(help="AWGN alone, or with it Rayleigh fading per image or per symbol, equalised."),
 ]
 Steps = Annotated[
@@ -133,7 +134,7 @@ def channel(
     /,
     *,
     snr_db: SNR = 10.0,
-    fading: FadingName = "none",
+    fading: FadingOption = Fading.none,
     seed: Seed = 0,
 ) -> None:
     """Send a packet through a simulated channel.
@@ -196,7 +197,7 @@ def transmit(
     cbr: CBR = None,
     alpha: Alpha = None,
     mask: Mask = None,
-    fading: FadingName = "none",
+    fading: FadingOption = Fading.none,
     steps: Steps = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
