@@ -13,7 +13,7 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 """A perceptual distance: two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
 
 
-def added(distances: Sequence[Perceptual]) -> Perceptual:
+def sum_distances(distances: Sequence[Perceptual]) -> Perceptual:
     """Make one perceptual distance of several: their sum, (B, 3, H, W) twice -> (B,)."""
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def die_at(place: str, writing: bool) -> None:
     step, write = trainer.Trainer._step, state.write_tensors
 
     def step_or_die(trainer, objective, optimizer, batches, index, step_number):
-        if not writing and str(state.Place(index, step_number)) == place:
+        if not writing and str(state.Position(index, step_number)) == place:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(trainer, objective, optimizer, batches, index, step_number)
 

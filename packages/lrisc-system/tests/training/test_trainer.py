@@ -22,7 +22,7 @@ from lrisc_system.training.objective import LossTerms, first_broken
 from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
-from lrisc_system.training.state import Place
+from lrisc_system.training.state import Position
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_the_card_lies_beside_the_weights(finished):
 def test_only_the_stages_parameters_move(finished, settings, index):
     stage = RECIPES["tiny"].stages[index]
     before, after = (
-        load_file(finished / "checkpoints" / str(Place(index, step)) / "model.safetensors")
+        load_file(finished / "checkpoints" / str(Position(index, step)) / "model.safetensors")
         for step in (1, 2)
     )
     trained = {name for name, _ in stage.parameters(TrainableLRISC().make(settings))}
@@ -135,7 +135,7 @@ def gone_on(finished, settings, vgg, tmp_path_factory):
 def test_training_goes_on_from_a_trained_model(finished, gone_on):
     """Adam's first step moves a weight by the learning rate at most."""
     before = load_file(finished / "model" / "model.safetensors")
-    after = load_file(gone_on / "checkpoints" / str(Place(0, 1)) / "model.safetensors")
+    after = load_file(gone_on / "checkpoints" / str(Position(0, 1)) / "model.safetensors")
     rate = RECIPES["tiny"].stages[-1].learning_rate
     names = [name for name, _ in load_model(finished / "model").named_parameters()]
     moves = [(after[name] - before[name]).abs().max() for name in names if before[name].numel()]

@@ -23,7 +23,7 @@ from rich.table import Column
 
 from lrisc_system.data.images import save_image
 from lrisc_system.training.recipes import Stage
-from lrisc_system.training.state import Ledger, Place
+from lrisc_system.training.state import Position, RunTotals
 from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.validation import Validation
 
@@ -63,7 +63,7 @@ class Monitor:
             TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=False)),
             console=self.console,
         )
-        self.past = Ledger()
+        self.past = RunTotals()
         self.skipped_photos: Counter[str] = Counter()
         self.begun = self.started = time.monotonic()
         self.waited, self.steps = 0.0, 0
@@ -82,7 +82,7 @@ class Monitor:
         self.progress.stop()
         self.trackers.finish()
 
-    def resume(self, place: Place, ledger: Ledger) -> None:
+    def resume(self, place: Position, ledger: RunTotals) -> None:
         """Take over what the run had added up, and forget the curves after its checkpoint."""
         self.past = ledger
         if not self.visible:
@@ -98,10 +98,10 @@ class Monitor:
             ]
             curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    def ledger(self, skipped_photos: Sequence[Counter[str]]) -> Ledger:
+    def ledger(self, skipped_photos: Sequence[Counter[str]]) -> RunTotals:
         """Add up the run so far, with the photos that its processes skipped since it began."""
         skipped = sum(skipped_photos, Counter(self.past.skipped))
-        return Ledger(self.seconds(), self.past.steps + self.steps, dict(skipped))
+        return RunTotals(self.seconds(), self.past.steps + self.steps, dict(skipped))
 
     def seconds(self) -> float:
         """Tell how long the run has trained, over all its resumes."""

@@ -116,7 +116,7 @@ class TrainingObjective(nn.Module):
         )
         rate = sent.rate.float()
         lambda_rate = self.lambda_rate * rate_scale
-        if not self.stage.redraw:
+        if not self.stage.decode_images:
             zero = rate.new_zeros(())
             return LossTerms(
                 lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero, zero

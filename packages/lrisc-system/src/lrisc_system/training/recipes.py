@@ -24,7 +24,7 @@ class Stage:
         frozen: prefixes among those that do not.
         clean_share: share of each micro-batch that skips the channel: those images are x_bar of
             Eq. (14), the others x_hat. 1 trains without a channel.
-        redraw: whether the image decoder takes part; without it the loss is the rate alone.
+        decode_images: whether the image decoder takes part; without it the loss is the rate alone.
         snr_db: range of the SNR drawn for each image, uniformly.
         eta: range of eta of Eq. (6) drawn for each image, log-uniformly.
         alpha: range of alpha of Eq. (3) drawn for each image, log-uniformly.
@@ -45,7 +45,7 @@ class Stage:
     trainable: tuple[str, ...]
     frozen: tuple[str, ...] = ()
     clean_share: float = 0.0
-    redraw: bool = True
+    decode_images: bool = True
     snr_db: tuple[float, float] = (10.0, 10.0)
     eta: tuple[float, float] = (0.2, 0.2)
     alpha: tuple[float, float] = (0.2, 0.2)
@@ -139,7 +139,7 @@ class Recipe:
             raise ValueError(f"expected average_decay in [0, 1), got {self.average_decay:g}")
 
 
-def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
+def select_parts(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
     """Let some parts alone move in the stages; a stage that moves none of them is left out.
 
     Args:
@@ -157,10 +157,10 @@ def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
             yield replace(stage, trainable=common)
 
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-def find_preset(name: str, presets: Mapping[str, Found]) -> Found:
+def find_preset(name: str, presets: Mapping[str, Value]) -> Value:
     """Look up what belongs to a preset.
 
     Raises:

@@ -19,7 +19,7 @@ from lrisc_system.storage.checkpoint import CARD_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.training.recipes import Recipe
-from lrisc_system.training.state import Ledger, Place
+from lrisc_system.training.state import Position, RunTotals
 
 TEXT_NAME, PLOT_NAME = "run.md", "run-curves.png"
 SELECTION = (
@@ -61,9 +61,9 @@ class RunCard:
     processes: int
     accumulate: int
     mixed_precision: str
-    place: Place
+    place: Position
     resumed_at: Sequence[str]
-    ledger: Ledger
+    ledger: RunTotals
     curves: Sequence[dict[str, object]]
 
     def to_json(self) -> str:

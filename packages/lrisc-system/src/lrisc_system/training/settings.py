@@ -18,7 +18,7 @@ from lrisc_system.options import (
     TextOption,
 )
 from lrisc_system.training.recipe_files import read_recipe
-from lrisc_system.training.recipes import Recipe, Stage, narrow
+from lrisc_system.training.recipes import Recipe, Stage, select_parts
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class TrainSettings:
         first = names[0] if self.first_stage is None else self.first_stage
         if first not in names:
             raise ValueError(f"expected a first stage of {names}, got {first!r}")
-        stages = tuple(narrow(known.stages[names.index(first) :], self.only or ("",)))
+        stages = tuple(select_parts(known.stages[names.index(first) :], self.only or ("",)))
         if not stages:
             parts = ", ".join(self.only)
             raise ValueError(f"expected a stage from {first!r} on that moves {parts}, got none")

@@ -27,7 +27,7 @@ STATE_NAME = "state.json"
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a run stands: the stage, and the optimiser steps done in it."""
 
     stage: int = 0
@@ -38,7 +38,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class RunTotals:
     """What a run adds up, over all its resumes.
 
     Args:
@@ -54,12 +54,12 @@ class Ledger:
 
 def save_state(
     folder: Path,
-    place: Place,
+    place: Position,
     *,
     model: Mapping[str, Tensor],
     average: Mapping[str, Tensor],
     optimizer: Mapping[str, Tensor],
-    ledger: Ledger,
+    ledger: RunTotals,
     keep: int,
 ) -> None:
     """Write a checkpoint atomically and drop all but the newest `keep`.
@@ -99,16 +99,16 @@ def list_states(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob(f"stage*/{STATE_NAME}"))
 
 
-def load_place(state: Path) -> Place:
+def load_position(state: Path) -> Position:
     """Read where the run stood."""
     values = json.loads((state / STATE_NAME).read_text())
-    return Place(values["stage"], values["step"])
+    return Position(values["stage"], values["step"])
 
 
-def load_ledger(state: Path) -> Ledger:
+def load_totals(state: Path) -> RunTotals:
     """Read what the run had added up."""
     values = json.loads((state / STATE_NAME).read_text())
-    return Ledger(values["seconds"], values["steps"], values["skipped"])
+    return RunTotals(values["seconds"], values["steps"], values["skipped"])
 
 
 def load_state(state: Path, *, model: nn.Module, average: dict[str, Tensor]) -> None:

@@ -10,9 +10,9 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 
-from lrisc_system.data.crops import Share, mix_seed
+from lrisc_system.data.crops import DataPartition, mix_seed
 from lrisc_system.data.photos import Samples, find_masks, hash_names
-from lrisc_system.losses import added
+from lrisc_system.losses import sum_distances
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.storage.tensors import load_weights
@@ -42,14 +42,14 @@ from lrisc_system.training.setup import (
     start_accelerator,
 )
 from lrisc_system.training.state import (
-    Ledger,
-    Place,
+    Position,
+    RunTotals,
     like,
     list_states,
-    load_ledger,
     load_optimizer,
-    load_place,
+    load_position,
     load_state,
+    load_totals,
     name_optimizer,
     save_state,
     start_average,
@@ -104,7 +104,7 @@ class Trainer:
             parts = sorted(name for name, _ in self.model.named_children())
             raise ValueError(f"expected parts that the model has, {parts}, got {settings.only}")
         self.reported = lpips_network("alex").to(self.accelerator.device)
-        self.perceptual = added(self._loss_networks())
+        self.perceptual = sum_distances(self._loss_networks())
         self.average: dict[str, Tensor] = {}
         self.monitor = Monitor(
             settings.output,
@@ -118,10 +118,10 @@ class Trainer:
 
     def run(self) -> None:
         """Train every stage from where the run stands, then write the finished model."""
-        place, ledger = Place(), Ledger()
+        place, ledger = Position(), RunTotals()
         if self.states:
             self.average = start_average(self.model)
-            place, ledger = load_place(self.states[-1]), load_ledger(self.states[-1])
+            place, ledger = load_position(self.states[-1]), load_totals(self.states[-1])
             load_state(self.states[-1], model=self.model, average=self.average)
             self.resumed_at.append(str(place))
         else:
@@ -132,7 +132,7 @@ class Trainer:
         with self.monitor:
             for index in range(place.stage, len(self.recipe.stages)):
                 first_step = place.step if index == place.stage else 0
-                place = Place(index, self._train_stage(index, first_step))
+                place = Position(index, self._train_stage(index, first_step))
                 self._write_card(place)
             self._finish(place)
         self.accelerator.end_training()
@@ -192,7 +192,7 @@ class Trainer:
             if over or done % settings.validate_every == 0:
                 self._validate(stage, done)
             if over or done % settings.save_every == 0:
-                self._save(Place(index, done), name_optimizer(adam, trained))
+                self._save(Position(index, done), name_optimizer(adam, trained))
         self.accelerator.free_memory(objective, optimizer)
         self._leave_shards()
         return done
@@ -241,9 +241,9 @@ class Trainer:
                 optimizer.zero_grad()
         return values
 
-    def _share(self, index: int, first_step: int) -> Share:
+    def _share(self, index: int, first_step: int) -> DataPartition:
         stage = self.recipe.stages[index]
-        return Share(
+        return DataPartition(
             size=stage.crop,
             micro_batch=stage.batch_size // self.parts,
             parts=self.parts,
@@ -255,7 +255,7 @@ class Trainer:
             scale=stage.scale,
         )
 
-    def _save(self, place: Place, optimizer: dict[str, Tensor]) -> None:
+    def _save(self, place: Position, optimizer: dict[str, Tensor]) -> None:
         """Write a checkpoint from the main process."""
         model, average, optimizer = (
             whole(tensors) for tensors in (self.model.state_dict(), self.average, optimizer)
@@ -315,22 +315,22 @@ class Trainer:
             self.model = self._build()
             self.model.load_state_dict(weights)
 
-    def _ledger(self) -> Ledger:
+    def _ledger(self) -> RunTotals:
         return self.monitor.ledger(gather_object([self.monitor.skipped_photos]))
 
-    def _finish(self, place: Place) -> None:
+    def _finish(self, place: Position) -> None:
         """Write the finished model, and its card beside it."""
         averaged, card = self._averaged(), self._card(place)
         if self.accelerator.is_main_process:
             self.trainable.save(averaged, self.settings.output / "model")
             finish_card(card, self.settings.output, model=self.settings.output / "model")
 
-    def _write_card(self, place: Place) -> None:
+    def _write_card(self, place: Position) -> None:
         card = self._card(place)
         if self.accelerator.is_main_process:
             write_card(card, self.settings.output)
 
-    def _card(self, place: Place) -> RunCard:
+    def _card(self, place: Position) -> RunCard:
         settings = self.settings
         return RunCard(
             model=settings.model,
