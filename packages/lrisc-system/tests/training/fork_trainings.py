@@ -110,12 +110,12 @@ def shard() -> None:
 
 def die_at(place: str, writing: bool) -> None:
     """Die before the step after a place, or in the middle of writing its checkpoint."""
-    step, write = trainer.Trainer._step, state.write_tensors
+    step, write = trainer.take_step, state.write_tensors
 
-    def step_or_die(trainer, objective, optimizer, batches, index, step_number):
-        if not writing and str(state.Position(index, step_number)) == place:
+    def step_or_die(*arguments, position, **rest):
+        if not writing and str(position) == place:
             os.kill(os.getpid(), signal.SIGKILL)
-        return step(trainer, objective, optimizer, batches, index, step_number)
+        return step(*arguments, position=position, **rest)
 
     def write_or_die(tensors, path):
         write(tensors, path)
@@ -123,7 +123,7 @@ def die_at(place: str, writing: bool) -> None:
             path.write_bytes(path.read_bytes()[:100])
             os.kill(os.getpid(), signal.SIGKILL)
 
-    trainer.Trainer._step, state.write_tensors = step_or_die, write_or_die
+    trainer.take_step, state.write_tensors = step_or_die, write_or_die
 
 
 if __name__ == "__main__":

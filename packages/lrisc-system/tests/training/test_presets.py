@@ -47,4 +47,4 @@ def test_every_parameter_is_trained_before_the_last_stage(system):
 
 
 def test_every_preset_has_a_recipe():
-    assert set(RECIPES) == {"paper", "small", "tiny"}
+    assert set(RECIPES) == set(PRESETS)

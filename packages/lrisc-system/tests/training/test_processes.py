@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from lrisc_system.data.images import save_image
 from lrisc_system.storage.checkpoint import load_model
-from lrisc_system.training.state import Position, list_states, load_position, load_totals
+from lrisc_system.training.progress import Position
+from lrisc_system.training.state import list_states, load_position, load_totals
 
 KILLED = -9
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
