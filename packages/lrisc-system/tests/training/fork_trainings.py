@@ -15,8 +15,10 @@ import socket
 import sys
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
+from torch.utils.flop_counter import FlopCounterMode
 
 from lrisc_system.commands.models import find_model
 from lrisc_system.training import setup, state, trainer
@@ -25,6 +27,8 @@ from lrisc_system.training.settings import TrainSettings
 
 
 def main() -> None:
+    with FlopCounterMode(display=False):  # its first use imports modules, which takes seconds
+        torch.ones(2, 2) @ torch.ones(2, 2)
     gc.collect()
     gc.freeze()  # collections in the forked processes stay short
     for line in sys.stdin:

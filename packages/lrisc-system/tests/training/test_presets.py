@@ -1,6 +1,6 @@
 import pytest
 
-from lrisc_system.config import TINY, preset
+from lrisc_system.config import PRESETS, TINY, preset
 from lrisc_system.system import LRISC
 from lrisc_system.training.presets import ADAPTERS, PAPER_STAGES, RECIPES, SMALL_STAGES
 
