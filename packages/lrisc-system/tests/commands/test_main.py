@@ -61,7 +61,7 @@ def test_the_overview_says_what_the_command_says(name):
         ("evaluate", ["--checkpoint", "--model", "--device"]),
         ("train", ["--checkpoint", "--model", "--device", "--seed"]),
         ("recipes", ["--model"]),
-        ("plan", ["--model"]),
+        ("plan", ["--checkpoint", "--model"]),
         ("average", ["--model"]),
     ],
 )

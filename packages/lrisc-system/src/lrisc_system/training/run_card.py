@@ -213,6 +213,26 @@ def finish_card(card: RunCard, folder: Path, *, model: Path) -> None:
         shutil.copyfile(folder / name, model / name)
 
 
+def write_average_card(
+    folder: Path, *, model: str, preset: str | None, averaged: Sequence[Path]
+) -> None:
+    """Write `run.json` next to the average of trained models, so that the model opens by its kind.
+
+    Args:
+        folder: folder of the new model.
+        model: kind of the models, as `--model` names it.
+        preset: their preset, if it is known.
+        averaged: folders of the models; the hashes of their weights are recorded.
+    """
+    card = {
+        "model": model,
+        **({} if preset is None else {"preset": preset}),
+        "average_of": [hash_file(trained / WEIGHTS_NAME) for trained in averaged],
+        "versions": versions(),
+    }
+    write_atomically(folder / CARD_NAME, (json.dumps(card, indent=1) + "\n").encode())
+
+
 def read_resumes(folder: Path) -> list[str]:
     """Read the positions at which the run of a folder was resumed before."""
     path = folder / CARD_NAME
