@@ -64,7 +64,8 @@ class StoredChain(SignalChain, HubModel):
         if make_model is not None:
             made: Self = make_model(config)
             return made
-        return cls(config, detector=detector, decoder=decoder)
+        build = cast("Callable[..., Self]", cls)  # the subclass takes a detector too
+        return build(config, detector=detector, decoder=decoder)
 
     def stored_tensors(self, *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Return the tensors to store, name -> tensor: parameters in `dtype`, new coding tables.

@@ -1,6 +1,6 @@
 """`lrisc send`, `channel`, `receive` and `transmit`: one image over a simulated or a real link.
 
-What takes torch is imported when a command runs, so that its `--help` does not wait for it.
+Modules that need torch are imported when a command runs, so that `--help` does not wait for them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Eta = Annotated[
 CBR = Annotated[
     float | None,
     arg(
-        help="Bandwidth not to exceed, side information included; takes the place of --eta.",
+        help="Largest CBR, side information included; replaces --eta.",
         metavar="FLOAT",
         help_behavior_hint="",
     ),
@@ -58,12 +58,12 @@ Mask = Annotated[
     arg(
         help="Saliency map of the photo, an image file.",
         metavar="FILE",
-        help_behavior_hint="(default: found by the model's detector)",
+        help_behavior_hint="(default: the model's detector makes it)",
     ),
 ]
 FadingOption = Annotated[
     Fading,
-    arg(help="AWGN alone, or with it Rayleigh fading per image or per symbol, equalised."),
+    arg(help="Add Rayleigh fading to AWGN: none, one fade per image (block) or per symbol (fast)."),
 ]
 Steps = Annotated[
     int | None,
@@ -182,7 +182,7 @@ def receive(
     received = read_received(packet, sent, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
-        raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
+        raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
 

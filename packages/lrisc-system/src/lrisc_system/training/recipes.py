@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMPUTED = ".quantiles"
-"""Parameters in name only: `Hyperprior.update` computes the range of z's prior from the prior."""
+"""Suffix of parameters that are not trained: `Hyperprior.update` computes them from the prior."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what moves, under which channel, for how long.
+    """One stage of training: the trained parameters, the channel, the length and the rates.
 
     Args:
         name: of the stage.
-        trainable: prefixes of the parameters that move.
-        frozen: prefixes among those that do not.
-        clean_share: share of each micro-batch that skips the channel: those images are x_bar of
+        trainable: prefixes of the names of the trained parameters.
+        frozen: prefixes of those among them that are not trained.
+        clean_share: fraction of each batch that skips the channel: these images are x_bar of
             Eq. (14), the others x_hat. 1 trains without a channel.
-        decode_images: whether the image decoder takes part; without it the loss is the rate alone.
+        decode_images: whether the image decoder runs; without it the loss is the rate alone.
         snr_db: range of the SNR drawn for each image, uniformly.
         eta: range of eta of Eq. (6) drawn for each image, log-uniformly.
         alpha: range of alpha of Eq. (3) drawn for each image, log-uniformly.
@@ -104,11 +104,12 @@ class Recipe:
         stages: in order.
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        perceptual: networks of LPIPS in Eq. (13), alex or vgg; their distances add.
-        magnification: the largest at which they see the crops, see `multiscale`.
+        perceptual: networks of LPIPS in Eq. (13), alex or vgg; their distances are summed.
+        magnification: largest factor by which a random part of a crop is enlarged before LPIPS, see
+            `multiscale`.
         lambda_grid: weight of the pattern that errors in flat areas have in common, see
             `losses.grid_distortion`.
-        average_decay: of the moving average of the weights, which is what is kept.
+        average_decay: decay of the moving average of the weights, which is the trained model.
 
     Raises:
         ValueError: if there is no stage, two have one name, or a number is out of range.
@@ -140,11 +141,11 @@ class Recipe:
 
 
 def select_parts(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
-    """Let some parts alone move in the stages; a stage that moves none of them is left out.
+    """Train only some parts in the stages; stages that train none of them are left out.
 
     Args:
-        stages: in order.
-        only: prefixes of parameters.
+        stages: stages in order.
+        only: prefixes of the names of the parameters to train.
     """
     for stage in stages:
         common = tuple(
@@ -161,7 +162,7 @@ Value = TypeVar("Value")
 
 
 def find_preset(name: str, presets: Mapping[str, Value]) -> Value:
-    """Look up what belongs to a preset.
+    """Look up the value of a preset.
 
     Raises:
         ValueError: if there is no such preset.

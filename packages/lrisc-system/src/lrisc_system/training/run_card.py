@@ -19,6 +19,7 @@ from lrisc_system.devices import describe_device
 from lrisc_system.storage.checkpoint import CARD_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.training.curve_plot import plot_curves
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Recipe
@@ -176,8 +177,18 @@ def describe_run(
 
 
 def describe_start(trained: Path | None) -> str:
-    """Describe the initial weights: the closed form, or the hash of a trained model's file."""
-    return "closed form" if trained is None else f"weights {hash_file(trained / WEIGHTS_NAME)[:16]}"
+    """Describe the initial weights: the closed form, or the hash of a trained model's file.
+
+    Raises:
+        CheckpointError: if the file cannot be read.
+    """
+    if trained is None:
+        return "closed form"
+    path = trained / WEIGHTS_NAME
+    try:
+        return f"weights {hash_file(path)[:16]}"
+    except OSError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
 
 
 def versions() -> dict[str, str]:
