@@ -58,9 +58,7 @@ def test_settings_change_the_recipe():
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
     assert changed.perceptual == ("alex",)
     encoder = Recipe((Stage("a", trainable=("g_a",)),))
-    with pytest.raises(
-        ValueError, match="expected a stage from 'a' on that trains decoder, got no"
-    ):
+    with pytest.raises(ValueError, match="expected a stage from 'a' on that trains decoder, got"):
         replace(SETTINGS, only=("decoder",)).adjust(encoder)
     both = ("alex", "vgg")
     assert replace(SETTINGS, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both

@@ -67,5 +67,5 @@ def receive_packet(
 
 
 def device_of(system: LRISC) -> torch.device:
-    """Tell where a model's parameters are."""
+    """Return the device of a model's parameters."""
     return next(system.parameters()).device

@@ -17,7 +17,7 @@ from lrisc_system.storage.tensors import CheckpointError, MismatchError
 from lrisc_system.system import LRISC
 from roi_saliency import SaliencyDetector
 
-CARD_NAME = "run.json"  # beside the weights of a trained model
+CARD_NAME = "run.json"  # next to the weights of a trained model
 
 
 def save_model(system: LRISC, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
