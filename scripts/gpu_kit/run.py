@@ -76,13 +76,13 @@ def export(run: Path, out: Path, *, name: str) -> None:
 
 
 def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: list[str]) -> int:
-    """Train, and export what there is every two minutes."""
+    """Train, and export the newest weights every two minutes."""
     run = data / name
     command = [sys.executable, "-m", "lrisc_system.train", *job.train, *options]
     command += ["--data", str(data / "photos"), "--masks", str(data / "masks")]
     command += ["--output", str(run), "--save-every", "2500", "--keep", "1"]
     command += ["--validate-every", "3000"]
-    if job.goes_on:
+    if job.from_kit:
         command += ["--start-from", str(kit / "model")]
     print("running", " ".join(command), flush=True)
     with (out / f"{name}.log").open("w") as log:

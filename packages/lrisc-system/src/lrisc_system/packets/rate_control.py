@@ -60,7 +60,8 @@ def rates_within(
     if packet.channel_uses(snr_db) > uses:
         raise BandwidthError(
             f"expected a CBR large enough for the side information, got {cbr:g}: "
-            f"{packet.side_bits} bits and the lowest rates take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
+            f"{packet.side_bits} bits and the lowest rates "
+            f"take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
         )
     high = max(low, 2 * uses)
     while high - low > max(2, 2 * uses // PRECISION):
