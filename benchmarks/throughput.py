@@ -4,8 +4,8 @@
 
 Training is a step of the preset's last stage: Eq. (14) forward and backward, no optimiser.
 Inference sends and receives one image at 10 dB with one decoding step. Every figure is the median
-of some repetitions after two to warm up. FLOP are counted by PyTorch, multiplications and
-additions apart.
+of several runs after two to warm up. PyTorch counts the FLOP: a multiplication and an addition are
+two.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lrisc_system import LRISC, preset
 from lrisc_system.data.photos import Samples
+from lrisc_system.devices import describe_device
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.training.lrisc import compile_model
 from lrisc_system.training.objective import TrainingObjective
@@ -33,7 +34,7 @@ from lrisc_system.training.presets import RECIPES
 def median_seconds(
     run: Callable[[], object], device: torch.device, *, seconds: float, warmup: int = 2
 ) -> float:
-    """Repeat for so many seconds, at least three times: the median of one run."""
+    """Return the median time of a run, repeated for `seconds` and at least three times."""
     times: list[float] = []
     begun = time.monotonic()
     while len(times) < warmup + 3 or time.monotonic() - begun < seconds:
@@ -48,7 +49,7 @@ def median_seconds(
 
 
 def count_flop(run: Callable[[], object]) -> int:
-    """Count what one run multiplies and adds in matrix products and convolutions."""
+    """Count the floating point operations of matrix products and convolutions in one run."""
     with FlopCounterMode(display=False) as counter:
         run()
     return int(counter.get_total_flops())
@@ -95,8 +96,8 @@ def training_step(
     return step
 
 
-def shaken(module: nn.Module) -> nn.Module:
-    """Move all parameters a little, so that nothing is multiplied by zeros."""
+def perturb_parameters(module: nn.Module) -> nn.Module:
+    """Add noise to all parameters, because many start at zero."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(1e-3 * torch.randn_like(parameter))
@@ -117,14 +118,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(512, 768), help="of the image sent")
     options = parser.parse_args()
     device = options.device
-    table = Table(title=f"{torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'}")
+    table = Table(title=describe_device(device))
     for column in ("preset", "training", "first step", "step", "images/s", "TFLOP/s", "image"):
         table.add_column(column)
     images_per_second: dict[str, float] = {}
     for name in options.presets:
         torch.manual_seed(0)
         system = LRISC(preset(name))
-        shaken(system).to(device, memory_format=torch.channels_last)
+        perturb_parameters(system).to(device, memory_format=torch.channels_last)
         system.hyperprior.update()
         stage = RECIPES[name].stages[-1]
         batch = options.batch_size or stage.batch_size

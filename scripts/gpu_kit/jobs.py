@@ -7,22 +7,21 @@ COMMON = ("--mixed-precision", "bf16", "--cache", "device", "--workers", "0")
 
 @dataclass(frozen=True)
 class Job:
-    """What one call of the machine does.
+    """One job on the machine with the GPU.
 
     Args:
-        about: in a line.
-        train: options of `lrisc train`; a job without any trains nothing.
-        minutes: of training.
-        goes_on: whether it starts from the weights in the kit.
-        tests: whether it runs `pytest -m gpu` and profiles one step of `base`.
-        batches: sizes of the batch to choose from, by the images per second that they bring; the
-            recipe's own without any.
+        about: description in one line.
+        train: options of `lrisc train`; without options, the job trains nothing.
+        minutes: minutes of training.
+        from_kit: whether training starts from the weights in the kit.
+        tests: whether the job runs `pytest -m gpu` and profiles one step of `base`.
+        batches: batch sizes to measure, of which the job chooses one; the recipe's without any.
     """
 
     about: str
     train: tuple[str, ...] = ()
     minutes: float = 7.5
-    goes_on: bool = False
+    from_kit: bool = False
     tests: bool = False
     batches: tuple[int, ...] = ()
 
@@ -49,13 +48,15 @@ JOBS: dict[str, tuple[Job, ...]] = {
     "base-start": (Job("`base` from the closed form", train=("--preset", "base", *COMMON)),),
     "base-more": (
         Job(
-            "`base` goes on, crops of 256",
+            "more training of `base`, crops of 256",
             train=("--preset", "base", "--first-stage", "3-end-to-end", *COMMON),
             minutes=7.0,
-            goes_on=True,
+            from_kit=True,
             batches=(32, 64, 128),
         ),
     ),
     "deepjscc": tuple(deepjscc(reals) for reals in (32, 64, 128)),
-    "paper": (Job("the `paper` preset, as far as it gets", train=("--preset", "paper", *COMMON)),),
+    "paper": (
+        Job("the `paper` preset, for the time there is", train=("--preset", "paper", *COMMON)),
+    ),
 }

@@ -82,20 +82,8 @@ def throughput(*options: str) -> dict[str, float]:
     file = DATA / "throughput.json"
     program = [sys.executable, str(REPOSITORY / "benchmarks" / "throughput.py")]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    subprocess.run(
-        [
-            *program,
-            "--presets",
-            "base",
-            "--bf16",
-            "--device",
-            device,
-            "--json",
-            str(file),
-            *options,
-        ],
-        check=True,
-    )
+    program += ["--presets", "base", "--bf16", "--device", device, "--json", str(file), *options]
+    subprocess.run(program, check=True)
     return json.loads(file.read_text())
 
 
@@ -113,13 +101,13 @@ def choose_batch(batches: tuple[int, ...]) -> list[str]:
 
 
 def train(job: Job, kit: Path, data: Path, out: Path, *, name: str, options: list[str]) -> int:
-    """Train, and export what there is every two minutes."""
+    """Train, and export the newest weights every two minutes."""
     run = data / name
     command = [sys.executable, "-m", "lrisc_system.train", *job.train, *options]
     command += ["--data", str(data / "photos"), "--masks", str(data / "masks")]
     command += ["--output", str(run), "--save-every", "2500", "--keep", "1"]
     command += ["--validate-every", "3000"]
-    if job.goes_on:
+    if job.from_kit:
         weights = from_eight_bits(load_file(kit / "model" / "model.safetensors"))
         shutil.copytree(kit / "model", data / "model", dirs_exist_ok=True)
         save_file(weights, data / "model" / "model.safetensors")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lrisc_system.devices import find_device, list_devices
+from lrisc_system.devices import describe_device, find_device, list_devices
 
 
 def test_the_cpu_is_always_there():
@@ -24,3 +24,9 @@ def test_what_is_no_device_is_refused(monkeypatch):
     for name in ("cuda", "meta", "gpu", ""):
         with pytest.raises(ValueError, match=f"expected a device of cpu, mps, got '{name}'"):
             find_device(name)
+
+
+def test_a_device_is_described_by_its_model_or_its_kind(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    assert describe_device(torch.device("cuda", 1)) == "NVIDIA H100"
+    assert describe_device(torch.device("cpu")).startswith("cpu (")

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from lrisc_system.losses import (
-    added,
     background_distortion,
     grid_distortion,
     rate_distortion,
     roi_distortion,
+    sum_distances,
 )
 
 X = torch.full((2, 3, 4, 4), 0.5)
@@ -54,8 +54,8 @@ def test_the_perceptual_distance_sees_only_the_background():
 
 
 def test_distances_add():
-    assert torch.equal(added([one])(X, X_HAT), torch.ones(2))
-    assert torch.equal(added([one, zero, one])(X, X_HAT), torch.full((2,), 2.0))
+    assert torch.equal(sum_distances([one])(X, X_HAT), torch.ones(2))
+    assert torch.equal(sum_distances([one, zero, one])(X, X_HAT), torch.full((2,), 2.0))
 
 
 def test_each_image_has_a_value_of_its_own():

@@ -89,7 +89,7 @@ def test_more_bandwidth_or_a_larger_eta_sends_more(system, image):
 
 
 def test_a_bandwidth_too_small_for_the_side_information(system, image):
-    with pytest.raises(ValueError, match="pays for the side information"):
+    with pytest.raises(ValueError, match="large enough for the side information"):
         system.send(image, 10.0, cbr=0.0001)
 
 

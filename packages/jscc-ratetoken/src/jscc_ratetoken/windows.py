@@ -2,7 +2,6 @@
 
 import torch
 from einops import rearrange
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,6 +40,8 @@ class WindowBlock(nn.Module):
     def __init__(
         self, width: int, *, heads: int, mlp_ratio: float, window: int, shift: int
     ) -> None:
+        from timm.models.vision_transformer import Block  # takes seconds; channels need none of it
+
         super().__init__()
         self.window = window
         self.shift = shift

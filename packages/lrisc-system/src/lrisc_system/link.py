@@ -83,7 +83,7 @@ class OnCPU:
 
 
 def own_bandwidth_missing(name: str) -> OutOfReachError:
-    """Say that a link must be told its bandwidth."""
+    """Make the error of a link that needs a bandwidth."""
     return OutOfReachError(f"expected a CBR for {name}, it has no bandwidth of its own; got none")
 
 

@@ -13,8 +13,8 @@ Perceptual = Callable[[Tensor, Tensor], Tensor]
 """A perceptual distance: two batches of images (B, 3, H, W) in [0, 1] -> (B,)."""
 
 
-def added(distances: Sequence[Perceptual]) -> Perceptual:
-    """Make one perceptual distance of several: their sum, (B, 3, H, W) twice -> (B,)."""
+def sum_distances(distances: Sequence[Perceptual]) -> Perceptual:
+    """Return the sum of several perceptual distances: (B, 3, H, W) twice -> (B,)."""
 
     def distance(x: Tensor, x_hat: Tensor) -> Tensor:
         return torch.stack([each(x, x_hat) for each in distances]).sum(dim=0)
@@ -71,9 +71,9 @@ def background_distortion(
 def grid_distortion(x: Tensor, x_hat: Tensor, *, period: int = 16) -> Tensor:
     """Compute the squared pattern that the errors in flat areas have in common.
 
-    A decoder that a perceptual loss asks for texture, and that has no noise to make it of, takes
-    the position inside its own cell for it: one pattern of `period` x `period` pixels. Its mean
-    square over the phases, times the share of the image that is flat, is 0 for errors without one.
+    A decoder without a noise input, trained with a perceptual loss, makes texture from the position
+    inside its own cell: one pattern of `period` x `period` pixels. The loss is the mean square of
+    this pattern over the phases, times the flat fraction of the image; it is 0 without a pattern.
 
     Args:
         x: source image, (B, 3, H, W) in [0, 1].
@@ -84,8 +84,8 @@ def grid_distortion(x: Tensor, x_hat: Tensor, *, period: int = 16) -> Tensor:
         (B,). Ours, not the paper's.
     """
     pattern, count = residual_by_phase(x, x_hat, period=period)
-    share = count.sum(dim=(1, 2, 3)) / x[0, 0].numel()  # (B,), of the image
-    return share * pattern.square().mean(dim=(1, 2, 3))
+    flat = count.sum(dim=(1, 2, 3)) / x[0, 0].numel()  # (B,), fraction of the image
+    return flat * pattern.square().mean(dim=(1, 2, 3))
 
 
 def rate_distortion(rate: Tensor, distortion: Tensor, *, lambda_rate: float) -> Tensor:
@@ -94,7 +94,7 @@ def rate_distortion(rate: Tensor, distortion: Tensor, *, lambda_rate: float) -> 
     Args:
         rate: expected CBR of each image, (B,).
         distortion: D_roi + D_bg of each image, (B,); of the image that crossed the channel, of
-            the one that did not, or of both, one above the other.
+            the one that did not, or of both, concatenated.
         lambda_rate: weight of the rate.
 
     Returns:

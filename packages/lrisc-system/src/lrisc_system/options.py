@@ -1,4 +1,4 @@
-"""The command line's options: those that commands share, and how a program reads its own."""
+"""The options of the command line: those that commands share, and the parser."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Model = Annotated[str | None, arg(help=MODEL_HELP, metavar="KIND", help_behavior
 Device = Annotated[str | None, arg(help=DEVICE_HELP, metavar="DEVICE", help_behavior_hint="")]
 Seed = Annotated[int, arg(help=SEED_HELP, metavar="INT")]
 
-# The same options where a model is made new: `train` and `plan`.
+# The same options where the model may be new: `train` and `plan`.
 FirstCheckpoint = Annotated[
     Path | None,
     arg(
@@ -48,7 +48,7 @@ FirstCheckpoint = Annotated[
 ]
 NewModel = Annotated[str, arg(help=MODEL_HELP, metavar="KIND")]
 
-# Options that may be absent; their help says what holds then.
+# Options without a default value; their help says what happens without them.
 PathOption = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]
 TextOption = Annotated[str | None, arg(metavar="TEXT", help_behavior_hint="")]
 IntegerOption = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
@@ -61,12 +61,12 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def read_options(
     command: Callable[..., Result], *, prog: str, arguments: Sequence[str], description: str = ""
 ) -> Callable[[], Result]:
-    """Read the options of a command, and return what runs it.
+    """Read the options of a command, and return a function that runs it.
 
     `--help` prints and exits, in the first process of a machine only.
 
     Args:
-        command: function; its signature and its docstring are the options and their help.
+        command: function whose signature and docstring define the options and their help.
         prog: name of the program, for the help.
         arguments: of the command line, without the program's name.
         description: of the program; the command's docstring by default.

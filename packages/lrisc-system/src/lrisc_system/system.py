@@ -6,12 +6,9 @@ image -> signal chain up to the symbols -> Packet -> channel -> Packet
 
 from __future__ import annotations
 
-import copy
 import math
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
 import torch
 from torch import Generator, Tensor
@@ -25,7 +22,7 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.config import STRIDE, LRISCConfig, preset
+from lrisc_system.config import STRIDE, LRISCConfig
 from lrisc_system.data.padding import pad_to_stride
 from lrisc_system.decoders import ImageDecoder, decode_image
 from lrisc_system.link import check_snr_db, cross_channel
@@ -33,22 +30,18 @@ from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
 from lrisc_system.parts import AnalysisPart, HyperpriorPart, JSCCDecoderPart, JSCCEncoderPart
-from lrisc_system.signal_chain import SignalChain
-from lrisc_system.storage.pretrained import HubModel
-from lrisc_system.storage.tensors import plain_name
+from lrisc_system.stored_chain import StoredChain
 from roi_saliency import BarrierDetector, SaliencyDetector
 
-PRIOR_OF_Z = "hyperprior.bottleneck."
 
+class LRISC(StoredChain):
+    """Transmit images with ROI, rate and SNR awareness, and decode them by diffusion.
 
-class LRISC(SignalChain, HubModel):
-    """Transmit images with ROI, rate and SNR awareness, and redraw them by diffusion.
-
-    Every part can be handed in, as a module; `lrisc_system.parts` says what each must offer and
-    may offer. A part that is not handed in is built from the config.
+    Every part can be replaced by a module of your own; `lrisc_system.parts` lists the methods that
+    a part must have or may have. The other parts are built from the config.
 
     Args:
-        config: the model's numbers; see `lrisc_system.preset`.
+        config: widths, rates and other numbers of the model; see `lrisc_system.preset`.
         g_a: image (B, 3, H, W) in [0, 1] -> latent (B, C, H/16, W/16).
         hyperprior: the entropy model of the latent, with real bytes, Eq. (5).
         jscc_encoder: latent and rates -> real numbers to send (B, N, v_max), Eq. (7).
@@ -90,18 +83,19 @@ class LRISC(SignalChain, HubModel):
         alpha: float | None = None,
         saliency: Tensor | None = None,
     ) -> Packet:
-        """Turn one image into a packet for a channel of `snr_db`.
+        """Encode one image into a packet for a channel of `snr_db`.
 
         Args:
             image: (1, 3, H, W) in [0, 1], any size.
-            snr_db: the channel's SNR that the transmitter was told.
+            snr_db: SNR of the channel in dB, as the transmitter knows it.
             eta: real numbers per bit, Eq. (6); the config's by default.
-            cbr: instead of `eta`, the bandwidth not to exceed, side information included.
-            alpha: background weight, Eq. (3); the config's by default, 1 switches the ROI off.
-            saliency: (1, 1, H, W) in [0, 1]; the detector's by default.
+            cbr: instead of `eta`, the largest CBR of the packet, side information included.
+            alpha: weight of the background in [0, 1], Eq. (3); the config's by default. 1 switches
+                the ROI off.
+            saliency: saliency map (1, 1, H, W) in [0, 1]; the detector's by default.
 
         Raises:
-            ValueError: if an argument is out of range, or `cbr` cannot pay for the side
+            ValueError: if an argument is out of range, or `cbr` is too small for the side
                 information alone.
         """
         self._require_eval()
@@ -149,20 +143,20 @@ class LRISC(SignalChain, HubModel):
         generator: Generator | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        """Turn a received packet into an image, from the packet and the SNR alone.
+        """Decode a received packet into an image, from the packet and the SNR alone.
 
         Args:
-            packet: with the symbols that the channel gave.
-            snr_db: the receiver's estimate of the channel's SNR.
-            generator: of the decoder's starting noise.
-            steps: of the image decoder, if it samples in several; its own number by default.
+            packet: packet with the received symbols.
+            snr_db: SNR of the channel in dB, as the receiver estimates it.
+            generator: generator of the image decoder's initial noise.
+            steps: sampling steps of the image decoder, if it takes them; its own number by default.
 
         Returns:
             (1, 3, H, W) in [0, 1].
 
         Raises:
             PacketError: if the packet was made by another model or contradicts itself.
-            ValueError: if `steps` are asked of a decoder that takes none, or the SNR is out of
+            ValueError: if `steps` is given and the image decoder takes none, or the SNR is out of
                 range.
         """
         self._require_eval()
@@ -211,13 +205,19 @@ class LRISC(SignalChain, HubModel):
         alpha: float | None = None,
         saliency: Tensor | None = None,
     ) -> tuple[Tensor, Packet]:
-        """Send, cross the channel (AWGN by default), receive: the image and the packet as sent."""
+        """Send, cross the channel (AWGN by default) and receive.
+
+        The arguments are those of `send` and `receive`.
+
+        Returns:
+            The received image (1, 3, H, W) in [0, 1], and the packet as it was sent.
+        """
         packet = self.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
         received = cross_channel(packet, snr_db, channel=channel, generator=generator)
         return self.receive(received, snr_db, generator=generator, steps=steps), packet
 
     def fingerprint(self) -> bytes:
-        """Identify, in four bytes, the weights that sender and receiver must share."""
+        """Return four bytes that identify the weights which sender and receiver must share."""
         checksum = 0
         for part in ("hyperprior", "jscc_encoder", "jscc_decoder"):
             for tensor in self.get_submodule(part).state_dict().values():
@@ -228,58 +228,3 @@ class LRISC(SignalChain, HubModel):
     def _require_eval(self) -> None:
         if self.training:
             raise RuntimeError("expected a model in evaluation mode: call .eval() first")
-
-    def config_json(self) -> str:
-        """Write the config as JSON text."""
-        return self.config.to_json()
-
-    @classmethod
-    def from_config_json(  # type: ignore[override]
-        cls,
-        text: str,
-        *,
-        expected_preset: str | None = None,
-        detector: SaliencyDetector | None = None,
-        decoder: ImageDecoder | None = None,
-        make_model: Callable[[LRISCConfig], LRISC] | None = None,
-    ) -> LRISC:
-        """Build a model, its weights untrained.
-
-        Args:
-            text: what `config_json` wrote.
-            expected_preset: refuse the config of any other preset.
-            detector: as for the constructor.
-            decoder: as for the constructor.
-            make_model: config -> model, instead of the constructor and these two parts.
-
-        Raises:
-            ValueError: if the text is not a config of LRISC, or of another preset.
-        """
-        try:
-            config = LRISCConfig.from_json(text)
-        except ValueError as error:
-            raise ValueError(f"not a config of LRISC: {error}") from error
-        if expected_preset is not None and config != preset(expected_preset):
-            raise ValueError(f"not a checkpoint of the preset {expected_preset!r}")
-        if make_model is not None:
-            return make_model(config)
-        return cls(config, detector=detector, decoder=decoder)
-
-    def stored_tensors(self, *, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-        """List the tensors to store, with coding tables made anew and parameters in `dtype`.
-
-        Parts that were handed in are among them, compiled ones under their plain names.
-        The prior of z keeps its precision, for its coding tables are made from it.
-        """
-        hyperprior = copy.deepcopy(self.get_submodule("hyperprior"))
-        cast(HyperpriorPart, hyperprior).update()
-        coder = hyperprior.state_dict(prefix="hyperprior.")
-        rounded = {
-            name
-            for name, parameter in self.named_parameters(remove_duplicate=False)
-            if parameter.is_floating_point() and not plain_name(name).startswith(PRIOR_OF_Z)
-        }
-        return {
-            plain_name(name): tensor.to(dtype) if name in rounded else tensor
-            for name, tensor in (self.state_dict() | coder).items()
-        }

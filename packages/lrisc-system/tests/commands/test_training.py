@@ -1,9 +1,15 @@
+import json
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from lrisc_system import SynthesisDecoder
+from lrisc_system.baselines import DeepJSCC, DeepJSCCConfig
+from lrisc_system.commands.models import find_model, open_model
 from lrisc_system.config import TINY
 from lrisc_system.storage.checkpoint import load_model, save_model
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
@@ -43,6 +49,46 @@ def test_an_average_lies_between_its_models(lrisc, checkpoint, other, tmp_path, 
     torch.testing.assert_close(mean[name].float(), first[name] + 1.0, rtol=0, atol=2e-3)
 
 
+PLAIN = """
+from entropy_hyperprior import SynthesisTransform
+from lrisc_system import LRISC, SynthesisDecoder
+
+def make(config):
+    return LRISC(config, decoder=SynthesisDecoder(SynthesisTransform(config.transform)))
+"""
+
+
+def test_an_average_of_models_with_parts_of_ones_own_opens_by_itself(
+    lrisc, tmp_path, monkeypatch, photo
+):
+    (tmp_path / "plain_of_mine.py").write_text(PLAIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = find_model("plain_of_mine:make").make_model(TINY)
+        save_model(model, tmp_path / f"model{seed}")
+    folders = ("model0", "model1")
+    code, _, error = lrisc("average", *folders, "--out", "mean", "--model", "plain_of_mine:make")
+    assert code == 0, error
+    assert type(open_model(None, tmp_path / "mean").decoder) is SynthesisDecoder
+    card = json.loads((tmp_path / "mean" / "run.json").read_text())
+    assert card["model"] == "plain_of_mine:make"
+    assert len(set(card["average_of"])) == 2
+    code, output, error = lrisc("plan", "--checkpoint", "mean", "--preset", "tiny")
+    assert code == 0, error
+    assert "tiny, 64 x 64" in output
+
+
+def test_an_average_keeps_what_the_run_cards_say(lrisc, checkpoint, other, tmp_path):
+    first = tmp_path / "first"
+    shutil.copytree(checkpoint, first)
+    (first / "run.json").write_text('{"model": "lrisc", "preset": "tiny"}')
+    assert lrisc("average", first, other, "--out", tmp_path / "mean")[0] == 0
+    card = json.loads((tmp_path / "mean" / "run.json").read_text())
+    assert (card["model"], card["preset"]) == ("lrisc", "tiny")
+
+
 def test_averages_that_cannot_be(lrisc, one_line, checkpoint, other, tmp_path):
     out = ("--out", tmp_path / "mean")
     assert "two models" in one_line(lrisc("average", checkpoint, *out))
@@ -76,3 +122,16 @@ def test_plan_knows_every_model(lrisc, model):
     code, output, error = lrisc("plan", "--preset", "tiny", "--batch-size", 2, "--model", model)
     assert code == 0, error
     assert "tiny, 64 x 64, float32: GiB per process" in output
+
+
+def test_plan_takes_the_model_and_the_preset_of_a_checkpoint(lrisc, one_line, tmp_path):
+    wider = DeepJSCC(DeepJSCCConfig(reals_per_token=8, widths=(8, 16, 32, 512)))
+    wider.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "run.json").write_text('{"model": "deepjscc", "preset": "tiny"}')
+    code, output, error = lrisc("plan", "--checkpoint", tmp_path / "model")
+    assert code == 0, error
+    assert "tiny, 64 x 64, float32: GiB per process" in output
+    size = sum(p.nbytes for p in wider.parameters()) / 2**30
+    assert f"parameters {size:.2f}" in output
+    (tmp_path / "empty").mkdir()
+    assert "config.json" in one_line(lrisc("plan", "--checkpoint", tmp_path / "empty"))

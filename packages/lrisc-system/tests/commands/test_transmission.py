@@ -8,9 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lrisc_system.commands.transmission import FadingName
 from lrisc_system.data.images import load_image, save_image
-from lrisc_system.radio.fading import Fading
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 from lrisc_system.storage.checkpoint import CARD_NAME
@@ -169,10 +167,6 @@ def test_a_photo_crosses_a_radio_link(lrisc, one_line, photo, checkpoint, tmp_pa
     packet = tmp_path / "a.lrisc"
     assert lrisc("send", photo, packet, *model)[0] == 0
     assert "--sent" in one_line(lrisc("receive", packet, image, "--sent", sent, *model))
-
-
-def test_the_names_of_fadings_are_those_of_the_channels():
-    assert list(FadingName.__args__[0].__args__) == list(Fading.__members__)
 
 
 @pytest.fixture

@@ -5,13 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
-from lrisc_system.data.crops import Crop, Share
+from lrisc_system.data.crops import Crop, DataPartition
 from lrisc_system.data.images import ImageError
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits, free_bytes
 from lrisc_system.data.photos import PhotoCrops
 
 CPU = torch.device("cpu")
-SHARE = Share(size=48, micro_batch=3, parts=2, rank=0, world=1, seed=5, first_step=0, last_step=4)
+PARTITION = DataPartition(
+    size=48, micro_batch=3, parts=2, rank=0, world=1, seed=5, first_step=0, last_step=4
+)
 
 
 @pytest.fixture
@@ -29,13 +31,15 @@ def photos(tmp_path):
     return PhotoCrops(found, masks)
 
 
-@pytest.mark.parametrize("share", [SHARE, replace(SHARE, size=32), replace(SHARE, scale=(0.7, 1))])
-def test_a_cache_gives_the_crops_that_files_give_to_the_bit(photos, share):
-    from_files = list(photos.batches(share, workers=0))
-    cached = list(CachedPhotos(photos, device=CPU).batches(share, workers=0))
+@pytest.mark.parametrize(
+    "partition", [PARTITION, replace(PARTITION, size=32), replace(PARTITION, scale=(0.7, 1))]
+)
+def test_a_cache_gives_the_crops_that_files_give_to_the_bit(photos, partition):
+    from_files = list(photos.batches(partition, workers=0))
+    cached = list(CachedPhotos(photos, device=CPU).batches(partition, workers=0))
     assert len(cached) == len(from_files) == 8
     for own, other in zip(cached, from_files, strict=True):
-        assert own.image.shape == (3, 3, share.size, share.size)
+        assert own.image.shape == (3, 3, partition.size, partition.size)
         torch.testing.assert_close(own.image, other.image, rtol=0, atol=0)
         torch.testing.assert_close(own.saliency, other.saliency, rtol=0, atol=0)
         assert own.names == other.names
@@ -45,7 +49,7 @@ def test_a_cache_gives_the_crops_that_files_give_to_the_bit(photos, share):
 
 def test_a_crop_is_the_square_of_the_photo_that_its_seed_names(photos):
     crop = Crop(photo=4, seed=7, size=32)
-    top, left, mirrored = crop.place(56, 80)
+    top, left, mirrored = crop.corner(56, 80)
     pixels = photos.pixels(4)[..., top : top + 32, left : left + 32]
     expected = pixels.flip(-1) if mirrored else pixels
     found = CachedPhotos(photos, device=CPU).cut([crop])
@@ -53,7 +57,9 @@ def test_a_crop_is_the_square_of_the_photo_that_its_seed_names(photos):
 
 
 def test_without_a_last_step_batches_never_end(photos):
-    batches = CachedPhotos(photos, device=CPU).batches(replace(SHARE, last_step=None), workers=0)
+    batches = CachedPhotos(photos, device=CPU).batches(
+        replace(PARTITION, last_step=None), workers=0
+    )
     assert len([next(batches) for _ in range(50)]) == 50
 
 

@@ -4,7 +4,7 @@ import torch
 from lrisc_system.data.images import save_image
 from lrisc_system.data.photos import (
     Crop,
-    CropPlan,
+    CropSampler,
     PhotoCrops,
     collate,
     cut,
@@ -35,7 +35,7 @@ def plan(**changes):
         "first_step": 0,
         "last_step": 12,
     }
-    return CropPlan(**{**values, **changes})
+    return CropSampler(**{**values, **changes})
 
 
 def test_two_processes_see_the_global_batch_of_one():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lrisc_system.data.images import ImageError, save_image
-from lrisc_system.data.photos import Share
+from lrisc_system.data.photos import DataPartition
 from lrisc_system.data.shards import ShardCrops, list_shards, read_shard
 
 
@@ -39,14 +39,14 @@ def shards(photos, tmp_path):
     return folder
 
 
-def share(**changes):
+def partition(**changes):
     values = {"size": 16, "micro_batch": 2, "parts": 2, "rank": 0, "world": 1, "seed": 5}
-    return Share(**{**values, "first_step": 0, "last_step": 6, **changes})
+    return DataPartition(**{**values, "first_step": 0, "last_step": 6, **changes})
 
 
 def batches(shards, **changes):
     crops = ShardCrops(list_shards(str(shards)))
-    return list(crops.batches(share(**changes), workers=0))
+    return list(crops.batches(partition(**changes), workers=0))
 
 
 def same(first, second):
@@ -73,7 +73,7 @@ def test_an_epoch_shows_every_photo_once(shards):
 
 def test_a_worker_changes_nothing(shards):
     crops = ShardCrops(list_shards(str(shards)))
-    assert same(list(crops.batches(share(), workers=3)), batches(shards))
+    assert same(list(crops.batches(partition(), workers=3)), batches(shards))
 
 
 def test_masks_lie_beside_their_photos(photos, tmp_path):
@@ -93,7 +93,7 @@ def test_a_broken_photo_is_replaced_by_the_next_and_named(photos, tmp_path, firs
     pack(tmp_path / "a.tar", files)
     crops = ShardCrops([str(tmp_path / "a.tar")])
     changes = {"parts": 1, "last_step": 2, "first_step": first_step}
-    found = list(crops.batches(share(**changes), workers=0))
+    found = list(crops.batches(partition(**changes), workers=0))
     expected = [("a", "c"), ("c", "d")][first_step:]
     assert [samples.names for samples in found] == expected
     skipped = [line for samples in found for line in samples.skipped]
@@ -105,10 +105,10 @@ def test_a_stream_without_a_good_photo_ends(tmp_path):
     pack(tmp_path / "a.tar", {"a.png": b"no", "b.png": b"no"})
     crops = ShardCrops([str(tmp_path / "a.tar")])
     with pytest.raises(ImageError, match="no photo of the shards can be read"):
-        next(crops.batches(share(parts=1), workers=0))
+        next(crops.batches(partition(parts=1), workers=0))
     pack(tmp_path / "b.tar", {"a.txt": b"no"})
     with pytest.raises(ImageError, match="none of the 1 shards holds a photo"):
-        next(ShardCrops([str(tmp_path / "b.tar")]).batches(share(parts=1), workers=0))
+        next(ShardCrops([str(tmp_path / "b.tar")]).batches(partition(parts=1), workers=0))
 
 
 def test_the_start_takes_every_photo_once(shards, photos):
@@ -132,7 +132,7 @@ def test_shards_are_listed(tmp_path, shards):
 
 def test_too_few_shards(shards):
     with pytest.raises(ValueError, match="expected a shard for each of 8 micro-batches"):
-        ShardCrops(list_shards(str(shards))).batches(share(parts=8), workers=0)
+        ShardCrops(list_shards(str(shards))).batches(partition(parts=8), workers=0)
 
 
 @pytest.mark.parametrize("url", ["missing.tar", "nonsense://host/a.tar", "damaged.tar"])

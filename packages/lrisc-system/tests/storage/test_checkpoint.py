@@ -7,7 +7,12 @@ from torch import nn
 from entropy_hyperprior import SynthesisTransform
 from lrisc_system.config import TINY
 from lrisc_system.decoders import SynthesisDecoder
-from lrisc_system.storage.checkpoint import load_model, recorded_model, save_model
+from lrisc_system.storage.checkpoint import (
+    load_model,
+    recorded_model,
+    recorded_preset,
+    save_model,
+)
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.storage.tensors import CheckpointError, read_tensors, write_tensors
 from lrisc_system.system import LRISC
@@ -192,8 +197,12 @@ def test_tied_weights_are_saved(tmp_path):
 
 def test_what_made_a_model_is_read_from_its_card(tmp_path):
     assert recorded_model(tmp_path) is None
+    assert recorded_preset(tmp_path) is None
     (tmp_path / "run.json").write_text('{"model": "mine:f"}')
     assert recorded_model(tmp_path) == "mine:f"
+    assert recorded_preset(tmp_path) is None
+    (tmp_path / "run.json").write_text('{"model": "mine:f", "preset": "tiny"}')
+    assert recorded_preset(tmp_path) == "tiny"
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(CheckpointError, match="no run card"):
         recorded_model(tmp_path)

@@ -15,8 +15,10 @@ import socket
 import sys
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator, FullyShardedDataParallelPlugin, PartialState
 from accelerate.utils import DistributedType
+from torch.utils.flop_counter import FlopCounterMode
 
 from lrisc_system.commands.models import find_model
 from lrisc_system.training import setup, state, trainer
@@ -25,6 +27,8 @@ from lrisc_system.training.settings import TrainSettings
 
 
 def main() -> None:
+    with FlopCounterMode(display=False):  # its first use imports modules, which takes seconds
+        torch.ones(2, 2) @ torch.ones(2, 2)
     gc.collect()
     gc.freeze()  # collections in the forked processes stay short
     for line in sys.stdin:
@@ -110,12 +114,12 @@ def shard() -> None:
 
 def die_at(place: str, writing: bool) -> None:
     """Die before the step after a place, or in the middle of writing its checkpoint."""
-    step, write = trainer.Trainer._step, state.write_tensors
+    step, write = trainer.take_step, state.write_tensors
 
-    def step_or_die(trainer, objective, optimizer, batches, index, step_number):
-        if not writing and str(state.Place(index, step_number)) == place:
+    def step_or_die(*arguments, position, **rest):
+        if not writing and str(position) == place:
             os.kill(os.getpid(), signal.SIGKILL)
-        return step(trainer, objective, optimizer, batches, index, step_number)
+        return step(*arguments, position=position, **rest)
 
     def write_or_die(tensors, path):
         write(tensors, path)
@@ -123,7 +127,7 @@ def die_at(place: str, writing: bool) -> None:
             path.write_bytes(path.read_bytes()[:100])
             os.kill(os.getpid(), signal.SIGKILL)
 
-    trainer.Trainer._step, state.write_tensors = step_or_die, write_or_die
+    trainer.take_step, state.write_tensors = step_or_die, write_or_die
 
 
 if __name__ == "__main__":

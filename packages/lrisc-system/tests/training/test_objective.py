@@ -9,7 +9,7 @@ from lrisc_system.data.photos import Samples
 from lrisc_system.losses import mean_squared_error
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import compile_model
-from lrisc_system.training.objective import TrainingObjective, clean_images
+from lrisc_system.training.objective import LossTerms, TrainingObjective, clean_images, first_broken
 from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.setup import freeze_all_but
 
@@ -121,3 +121,9 @@ def test_compiled_parts_give_the_same_loss(system, samples):
     compiled = gradients(system, STAGES[1], samples)["g_a.linear.weight"]
     torch.testing.assert_close(compiled, eager, rtol=1e-4, atol=1e-6)
     assert copy.deepcopy(system).state_dict().keys() == LRISC(TINY).state_dict().keys()
+
+
+def test_a_broken_term_is_named():
+    good, bad = torch.tensor(1.0), torch.tensor(math.nan)
+    assert first_broken(LossTerms(*[good] * 6).values()) is None
+    assert first_broken(LossTerms(good, good, bad, good, bad, good).values()) == "roi"

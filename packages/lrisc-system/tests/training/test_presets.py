@@ -1,6 +1,6 @@
 import pytest
 
-from lrisc_system.config import TINY, preset
+from lrisc_system.config import PRESETS, TINY, preset
 from lrisc_system.system import LRISC
 from lrisc_system.training.presets import ADAPTERS, PAPER_STAGES, RECIPES, SMALL_STAGES
 
@@ -47,4 +47,4 @@ def test_every_parameter_is_trained_before_the_last_stage(system):
 
 
 def test_every_preset_has_a_recipe():
-    assert set(RECIPES) == {"paper", "small", "tiny"}
+    assert set(RECIPES) == set(PRESETS)

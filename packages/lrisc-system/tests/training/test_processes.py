@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from lrisc_system.data.images import save_image
 from lrisc_system.storage.checkpoint import load_model
-from lrisc_system.training.state import Place, list_states, load_ledger, load_place
+from lrisc_system.training.progress import Position
+from lrisc_system.training.state import list_states, load_position, load_totals
 
 KILLED = -9
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -78,7 +79,7 @@ def copy_state(finished, place, output):
 
 def test_two_launched_processes_train_as_one(finished, photos, tmp_path):
     """DDP averages the gradients of the same global batches, so the weights become the same."""
-    output = copy_state(finished, Place(2, 3), tmp_path / "run")
+    output = copy_state(finished, Position(2, 3), tmp_path / "run")
     accelerate = Path(sys.executable).with_name("accelerate")
     command = [accelerate, "launch", "--num_processes", "2", "--cpu"]
     command += ["-m", "lrisc_system.train", "--preset", "tiny", "--data", str(photos)]
@@ -101,16 +102,16 @@ def test_killed_runs_end_in_the_same_bits(train, finished, tmp_path, processes):
     output = tmp_path / "run"
     settings = {"accumulate": 2 // processes}
     kills = {
-        "stage1-step0000001": (False, Place(1, 1)),
-        "stage2-step0000002": (False, Place(2, 2)),
-        "stage3-step0000000": (False, Place(2, 3)),
-        "stage4-step0000001": (True, Place(3, 3)),
+        "stage1-step0000001": (False, Position(1, 1)),
+        "stage2-step0000002": (False, Position(2, 2)),
+        "stage3-step0000000": (False, Position(2, 3)),
+        "stage4-step0000001": (True, Position(3, 3)),
     }
     for point, (writing, newest) in kills.items():
         kill = {"place": point, "writing": writing}
         codes, log = train(output, processes=processes, settings=settings, kill=kill)
         assert KILLED in codes, log
-        assert load_place(list_states(output / "checkpoints")[-1]) == newest
+        assert load_position(list_states(output / "checkpoints")[-1]) == newest
         settings = {**settings, "resume": True}
     assert list((output / "checkpoints").glob(".stage4*"))  # the half-written one
     codes, log = train(output, processes=processes, settings=settings)
@@ -123,12 +124,12 @@ def test_killed_runs_end_in_the_same_bits(train, finished, tmp_path, processes):
     assert kept == ["stage5-step0000002", "stage5-step0000003"]
     card = json.loads((output / "run.json").read_text())
     assert card["resumed_at"] == [str(newest) for _, newest in kills.values()]
-    assert card["seconds"] > load_ledger(output / "checkpoints" / kept[0]).seconds > 0
+    assert card["seconds"] > load_totals(output / "checkpoints" / kept[0]).seconds > 0
 
 
 def test_shards_train_as_one(train, finished, tmp_path):
     """FSDP2 takes over an ordinary checkpoint, Adam's state included, and leaves ordinary files."""
-    output = copy_state(finished, Place(5, 2), tmp_path / "run")
+    output = copy_state(finished, Position(5, 2), tmp_path / "run")
     codes, log = train(output, processes=2, settings={"resume": True}, fsdp=True)
     assert codes == [0, 0], log
     got = weights(output)
@@ -144,7 +145,7 @@ def test_shards_train_as_one(train, finished, tmp_path):
 
 
 def test_a_full_disk_is_one_line(train, finished, tmp_path):
-    output = copy_state(finished, Place(5, 2), tmp_path / "run")
+    output = copy_state(finished, Position(5, 2), tmp_path / "run")
     settings = {"accumulate": 2, "resume": True}
     codes, log = train(output, processes=1, settings=settings, file_size_limit=200_000)
     assert codes == [2]

@@ -51,7 +51,7 @@ def test_what_a_file_leaves_out_is_the_default(written):
         (STAGE + 'steps = "3"\n', "[[stages]] number 1: expected an integer for steps, got '3'"),
         (STAGE + "steps = true\n", "expected an integer for steps, got True"),
         (STAGE + "steps = 3.0\n", "expected an integer for steps, got 3.0"),
-        (STAGE + "redraw = 1\n", "expected true or false for redraw, got 1"),
+        (STAGE + "decode_images = 1\n", "expected true or false for decode_images, got 1"),
         (STAGE + "eta = 0.2\n", "expected a list of two numbers for eta, got 0.2"),
         (STAGE + "frozen = [1]\n", "expected a list of strings for frozen, got [1]"),
         (STAGE + "steps = 0\n", "number 1: expected steps of at least 1, got 0"),

@@ -4,7 +4,7 @@ from lrisc_system.training.recipes import (
     Recipe,
     Stage,
     find_preset,
-    narrow,
+    select_parts,
 )
 
 
@@ -15,7 +15,7 @@ def test_a_recipe_is_looked_up_by_name():
 
 
 def test_stages_are_narrowed_to_parts():
-    (early, late) = narrow(
+    (early, late) = select_parts(
         [
             Stage("a", trainable=("g_a", "decoder")),
             Stage("b", trainable=("jscc_encoder",)),
@@ -26,7 +26,7 @@ def test_stages_are_narrowed_to_parts():
     assert (early.name, late.name) == ("a", "c")
     assert early.trainable == late.trainable == ("decoder.unet",)
     assert late.frozen == ("decoder.base",)
-    assert list(narrow([early, late], ("",))) == [early, late]
+    assert list(select_parts([early, late], ("",))) == [early, late]
 
 
 @pytest.mark.parametrize(

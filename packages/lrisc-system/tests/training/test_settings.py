@@ -5,6 +5,7 @@ import pytest
 
 from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.recipe_files import write_recipe
+from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(preset="tiny", data=Path("photos"), output=Path("run"))
@@ -37,6 +38,8 @@ def test_a_recipe_from_a_file_takes_the_place_of_the_presets(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"data": None}, "expected --data or --stream, got neither"),
+        ({"save_every": 0}, "expected save_every of at least 1, got 0"),
         ({"batch_size": 0}, "a batch_size of at least 1, got 0"),
         ({"magnification": 0}, "a magnification of at least 1, got 0"),
         ({"learning_rate": -1.0}, "a learning rate above 0, got -1"),
@@ -46,3 +49,16 @@ def test_a_recipe_from_a_file_takes_the_place_of_the_presets(tmp_path):
 def test_settings_say_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SETTINGS, **change)
+
+
+def test_settings_change_the_recipe():
+    changed = replace(SETTINGS, steps_scale=3.0, lambda_rate=0.5).adjust(RECIPES["tiny"])
+    assert [stage.steps for stage in changed.stages] == [6] * len(RECIPES["tiny"].stages)
+    assert changed.lambda_rate == 0.5
+    assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
+    assert changed.perceptual == ("alex",)
+    encoder = Recipe((Stage("a", trainable=("g_a",)),))
+    with pytest.raises(ValueError, match="expected a stage from 'a' on that trains decoder, got"):
+        replace(SETTINGS, only=("decoder",)).adjust(encoder)
+    both = ("alex", "vgg")
+    assert replace(SETTINGS, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
@@ -84,6 +83,8 @@ class GCPANet(nn.Module):
 
     def __init__(self, config: GCPANetConfig, *, pretrained: bool = False) -> None:
         super().__init__()
+        import timm  # takes seconds; the other detectors do without it
+
         if not timm.is_model(config.backbone.split(".")[0]):
             raise ValueError(f"expected the name of a timm model, got {config.backbone!r}")
         self.config = config

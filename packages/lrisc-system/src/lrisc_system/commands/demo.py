@@ -1,4 +1,4 @@
-"""The main job on one photo: send it at three SNRs and show what arrives."""
+"""A demonstration: send one photo at three SNRs and draw the received images."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def run_demo(
     `out` gets `received.png` (10 dB), `roi.png` (the saliency S of Eq. (1)) and `comparison.png`.
 
     Args:
-        link: what sends the photo.
-        detector: finds its saliency.
-        device: of the link's model.
+        link: link that sends the photo.
+        detector: saliency detector.
+        device: device of the link's model.
         out: folder for the pictures.
-        photo: image file; the photo that ships when absent.
-        cbr: bandwidth not to exceed, side information included.
-        console: gets the table.
+        photo: image file; None for the photo that ships.
+        cbr: largest CBR, side information included.
+        console: console to print the table on.
     """
     source = load_image(PHOTO if photo is None else photo)
     saliency = detector(source)

@@ -28,14 +28,14 @@ def demo(
     Args:
         out: Write the pictures to this folder.
         photo: Image file to send.
-        cbr: Bandwidth not to exceed, side information included.
+        cbr: Largest CBR, side information included.
     """
     from lrisc_system.commands.demo import run_demo
     from lrisc_system.commands.models import open_link
     from lrisc_system.devices import find_device
 
-    place = find_device(device)
-    link, detector = open_link(model, checkpoint, device=place)
+    found = find_device(device)
+    link, detector = open_link(model, checkpoint, device=found)
     run_demo(
-        link, detector=detector, device=place, out=out, photo=photo, cbr=cbr, console=Console()
+        link, detector=detector, device=found, out=out, photo=photo, cbr=cbr, console=Console()
     )

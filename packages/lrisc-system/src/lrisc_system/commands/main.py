@@ -1,4 +1,4 @@
-"""The program `lrisc`: the table of its commands, each imported when it runs."""
+"""The program `lrisc`. Each command is imported when it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELP = ("-h", "--help")
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command is, and what it does.
+    """A command: its function and its summary.
 
     Args:
         module: of `lrisc_system.commands`.
@@ -46,7 +46,7 @@ COMMANDS = {
 
 
 def overview() -> str:
-    """List the commands, for `lrisc --help`."""
+    """Return the text of `lrisc --help`: a list of the commands."""
     width = max(map(len, COMMANDS))
     return "\n".join(
         [
@@ -62,7 +62,7 @@ def overview() -> str:
 
 
 def run(arguments: list[str]) -> None:
-    """Run what a command line asks for.
+    """Run a command line.
 
     Args:
         arguments: of the command line, without the program's name.

@@ -1,4 +1,4 @@
-"""What `--model` may name, and how a folder with a trained model is opened."""
+"""The kinds of models that `--model` names, and how a folder with a trained model is opened."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def find_model(name: str) -> TrainableModel[Any]:
 
 
 def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
-    """Tell what kind of model a folder holds.
+    """Return the kind of the model in a folder.
 
     Args:
-        name: what `--model` names; by default what the run card in the folder says, or lrisc if
+        name: the value of `--model`; by default the kind in the folder's run card, or lrisc if
             there is no card.
-        folder: with a trained model.
+        folder: folder with a trained model.
 
     Raises:
         CheckpointError: if the run card cannot be read, or what it names is not found here.
@@ -84,10 +84,10 @@ def open_model(
     device: torch.device | str = "cpu",
     expected_preset: str | None = None,
 ) -> LRISC:
-    """Open a model that sends packets: LRISC, with its own parts or with yours.
+    """Open a model that sends packets: LRISC, also with parts of your own.
 
     Args:
-        name: what `--model` names; by default what the run card in the folder says.
+        name: the value of `--model`; by default the kind in the folder's run card.
         folder: with `config.json` and `model.safetensors`.
         device: of the model.
         expected_preset: name of the preset that the model must be of, if that matters.
@@ -121,13 +121,13 @@ def open_link(
     """Open a model of any kind as a link.
 
     Args:
-        name: what `--model` names; by default what the run card in the folder says.
+        name: the value of `--model`; by default the kind in the folder's run card.
         folder: with a trained model.
         channel: of the link; AWGN by default.
         device: of the model.
 
     Returns:
-        The link, and what finds the saliency of an image for it.
+        The link, and the saliency detector for its images.
 
     Raises:
         CheckpointError: if files are missing, damaged or of another model.

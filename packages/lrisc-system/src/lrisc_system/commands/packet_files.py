@@ -1,4 +1,4 @@
-"""Packets in files: as they are, or as the SigMF recording of a radio; and what is said of them."""
+"""Packet files and SigMF recordings of packets, with the lines that commands print about them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_sent(
     center_frequency_hz: float,
     console: Console,
 ) -> None:
-    """Write a packet that a sender made, and say what it costs.
+    """Write a packet of the sender, and print its cost.
 
     Args:
         packet: to write.
@@ -53,7 +53,7 @@ def write_sent(
 
 
 def read_received(path: Path, sent: Path | None, *, console: Console) -> Packet:
-    """Read a packet from its file, or find it in a recording and say what the link did.
+    """Read a packet from its file, or from a recording, and print the estimates of the receiver.
 
     Args:
         path: of the packet, or of the received recording.

@@ -83,7 +83,7 @@ def recipe_table(recipe: Recipe, *, title: str) -> Table:
 
 
 def describe_channel(stage: Stage) -> str:
-    """Say over which SNR in dB a stage trains."""
+    """Describe the range of SNR in dB of a stage."""
     low, high = stage.snr_db
     if stage.clean_share == 1:
         return "no channel"

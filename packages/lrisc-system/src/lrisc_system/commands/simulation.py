@@ -51,11 +51,11 @@ def send_source(
     return system.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
 
 
-def cross(packet: Packet, snr_db: float, *, fading: str, seed: int) -> Packet:
-    """Put a packet through a channel of the name `fading`, and note the SNR in it."""
+def cross(packet: Packet, snr_db: float, *, fading: Fading, seed: int) -> Packet:
+    """Send a packet through a channel, and write the SNR into it."""
     noise = Generator().manual_seed(seed)
-    channel = Fading[fading].value
-    return replace(cross_channel(packet, snr_db, channel=channel, generator=noise), snr_db=snr_db)
+    received = cross_channel(packet, snr_db, channel=fading.channel(), generator=noise)
+    return replace(received, snr_db=snr_db)
 
 
 def receive_packet(
@@ -67,5 +67,5 @@ def receive_packet(
 
 
 def device_of(system: LRISC) -> torch.device:
-    """Tell where a model's parameters are."""
+    """Return the device of a model's parameters."""
     return next(system.parameters()).device

@@ -1,18 +1,19 @@
 """`lrisc send`, `channel`, `receive` and `transmit`: one image over a simulated or a real link.
 
-What takes torch is imported when a command runs, so that its `--help` does not wait for it.
+Modules that need torch are imported when a command runs, so that `--help` does not wait for them.
 """
 
 from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from rich.console import Console
 from tyro.conf import Positional, arg
 
 from lrisc_system.options import Checkpoint, Device, Model, Seed
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
 PhotoFile = Annotated[
@@ -39,7 +40,7 @@ Eta = Annotated[
 CBR = Annotated[
     float | None,
     arg(
-        help="Bandwidth not to exceed, side information included; takes the place of --eta.",
+        help="Largest CBR, side information included; replaces --eta.",
         metavar="FLOAT",
         help_behavior_hint="",
     ),
@@ -57,12 +58,12 @@ Mask = Annotated[
     arg(
         help="Saliency map of the photo, an image file.",
         metavar="FILE",
-        help_behavior_hint="(default: found by the model's detector)",
+        help_behavior_hint="(default: the model's detector makes it)",
     ),
 ]
-FadingName = Annotated[
-    Literal["none", "block", "fast"],
-    arg(help="AWGN alone, or with it Rayleigh fading per image or per symbol, equalised."),
+FadingOption = Annotated[
+    Fading,
+    arg(help="Add Rayleigh fading to AWGN: none, one fade per image (block) or per symbol (fast)."),
 ]
 Steps = Annotated[
     int | None,
@@ -133,7 +134,7 @@ def channel(
     /,
     *,
     snr_db: SNR = 10.0,
-    fading: FadingName = "none",
+    fading: FadingOption = Fading.none,
     seed: Seed = 0,
 ) -> None:
     """Send a packet through a simulated channel.
@@ -181,7 +182,7 @@ def receive(
     received = read_received(packet, sent, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
-        raise ValueError(f"expected --snr-db: {packet} has not crossed a channel that noted it")
+        raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
 
@@ -196,7 +197,7 @@ def transmit(
     cbr: CBR = None,
     alpha: Alpha = None,
     mask: Mask = None,
-    fading: FadingName = "none",
+    fading: FadingOption = Fading.none,
     steps: Steps = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,

@@ -1,4 +1,4 @@
-"""Crops that depend on a seed alone: which photo, where it is cut, whether it is mirrored."""
+"""Random crops that depend on a seed alone: the photo, the position of the crop, the mirroring."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from torch.utils.data import Sampler
 
 
 @dataclass(frozen=True)
-class Share:
-    """The part of a stage's data that one process takes: a function of the seed alone.
+class DataPartition:
+    """The part of a stage's data that one process reads. It depends on the seed alone.
 
-    The global batch of a step is cut into `parts` micro-batches (processes times accumulation),
-    and this process takes the micro-batches `rank`, `rank + world`, ... of each step, so that a
-    run may be resumed at any step and gives the same global batches on any number of processes.
+    The global batch of a step is split into `parts` micro-batches (processes times accumulation).
+    This process takes the micro-batches `rank`, `rank + world`, ... of each step. So a run can be
+    resumed at any step, and it sees the same global batches on any number of processes.
 
     Args:
-        size: side of the crops.
-        micro_batch: crops in a micro-batch.
-        parts: micro-batches in a step.
-        rank: of this process.
+        size: side of the crops in pixels.
+        micro_batch: number of crops in a micro-batch.
+        parts: number of micro-batches in a step.
+        rank: number of this process, from 0.
         world: number of processes.
-        seed: of the stage.
-        first_step: step to begin with.
-        last_step: step to stop before; none goes on for ever.
-        scale: range of the factor by which photos are enlarged before they are cut, drawn for each
-            micro-batch, every ratio as likely as its inverse.
+        seed: seed of the stage.
+        first_step: first step to read.
+        last_step: step to stop before; with None, the steps never end.
+        scale: range of the factor by which photos are enlarged before they are cropped. The factor
+            is drawn for each micro-batch, log-uniformly.
     """
 
     size: int
@@ -55,7 +55,7 @@ class Share:
             step += 1
 
     def cut_size(self, step: int, part: int) -> int:
-        """Tell the side in pixels that a micro-batch's crops have in the photos."""
+        """Return the side, in pixels of the photo, of the crops of a micro-batch."""
         low, high = self.scale
         if low == high:
             return max(1, round(self.size / low))
@@ -66,14 +66,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Crop:
-    """Which photo, and the seed that decides where it is cut and whether it is mirrored."""
+    """The photo of a crop, its side, and the seed of its position and its mirroring."""
 
     photo: int
     seed: int
     size: int
 
-    def place(self, height: int, width: int) -> tuple[int, int, bool]:
-        """Draw where the square lies in a photo: its top, its left, and whether it is mirrored."""
+    def corner(self, height: int, width: int) -> tuple[int, int, bool]:
+        """Draw the top row and the left column of the crop, and whether it is mirrored."""
         generator = Generator().manual_seed(self.seed)
         top, left = (
             int(torch.randint(side - self.size + 1, (), generator=generator))
@@ -83,7 +83,7 @@ class Crop:
 
 
 def cut(image: Tensor, crop: Crop) -> Tensor:
-    """Cut a square out of an image, mirrored half of the time: (1, C, H, W) -> (1, C, S, S).
+    """Crop an image to a square, mirrored half of the time: (1, C, H, W) -> (1, C, S, S).
 
     An image smaller than the square is enlarged first.
     """
@@ -95,17 +95,17 @@ def cut(image: Tensor, crop: Crop) -> Tensor:
             mode="bilinear",
             antialias=True,
         )
-    top, left, mirrored = crop.place(image.shape[-2], image.shape[-1])
+    top, left, mirrored = crop.corner(image.shape[-2], image.shape[-1])
     square = image[..., top : top + crop.size, left : left + crop.size]
     return square.flip(-1) if mirrored else square
 
 
 @dataclass(frozen=True)
-class CropPlan(Share, Sampler[list[Crop]]):
-    """The batches of one process: in each epoch every photo once, in an order of its own.
+class CropSampler(DataPartition, Sampler[list[Crop]]):
+    """Yields the micro-batches of one process. Each epoch shows every photo once, in a new order.
 
     Args:
-        photos: how many there are, at least 1.
+        photos: number of photos, at least 1.
     """
 
     photos: int = 1
@@ -129,7 +129,7 @@ class CropPlan(Share, Sampler[list[Crop]]):
 
     def __len__(self) -> int:
         if self.last_step is None:
-            raise TypeError("expected a last step: a plan without one has no length")
+            raise TypeError("expected a last step for the length of the sampler, got None")
         return (self.last_step - self.first_step) * len(self.own_parts())
 
 

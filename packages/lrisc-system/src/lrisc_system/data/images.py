@@ -1,4 +1,4 @@
-"""Images in and out of tensors: every kind of photo in, one clear line when it is not one."""
+"""Reading and writing of image files, with errors of one line that name the file."""
 
 import io
 import os
@@ -152,7 +152,7 @@ def _decode(source: Path | io.BytesIO, name: str | Path) -> np.ndarray:
         raise ImageError(f"{name}: too many pixels for a photo ({_one_line(error)})") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name}: not an image, or of a format that Pillow cannot read") from error
-    # Decoders of damaged files raise whatever their parsers trip over.
+    # Decoders raise errors of any type on damaged files.
     except Exception as error:
         raise ImageError(f"{name}: damaged or unreadable image ({_one_line(error)})") from error
 
@@ -197,5 +197,5 @@ def _to_bytes(image: Tensor) -> np.ndarray:
 
 
 def _one_line(error: BaseException) -> str:
-    """The error's message without line breaks, or its type when it has none."""
+    """Return the message of an error without line breaks, or its type if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

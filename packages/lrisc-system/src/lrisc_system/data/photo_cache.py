@@ -1,4 +1,4 @@
-"""Photos decoded once, so that crops are cut where they are used: in memory or on the GPU."""
+"""Decoded photos in memory or on the GPU, so that every photo is decoded once."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lrisc_system.data.crops import Crop, CropPlan, Share, cut
+from lrisc_system.data.crops import Crop, CropSampler, DataPartition, cut
 from lrisc_system.data.images import ImageError
 from lrisc_system.data.photos import Fingerprint, PhotoCrops, Samples
 
 CHANNELS = 4  # red, green, blue, saliency
-MEMORY_SHARE = 4  # a cache takes at most one part in four of the memory that is free
+CACHE_MEMORY = 1 / 4  # largest fraction of the free memory that a cache takes
 
 
 class CachedPhotos:
-    """A source of crops that holds every photo as 8-bit pixels, a flat array of all of them.
+    """A source of crops that keeps every photo as 8-bit pixels in one flat array.
 
-    Gives the crops that `PhotoCrops` gives, to the bit.
+    Its crops equal those of `PhotoCrops` bit for bit.
 
     Args:
-        photos: to decode, once, by as many threads as there are processors.
-        device: that holds the pixels and cuts the crops.
+        photos: photos to decode, by one thread for each processor.
+        device: device that keeps the pixels and cuts the crops.
 
     Raises:
         ImageError: if none of the photos can be read.
@@ -50,10 +50,10 @@ class CachedPhotos:
         """Yield one crop (3, size, size) of each of the first `count` photos, on the CPU."""
         return self.photos.crops(size=size, count=count, seed=seed)
 
-    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
-        """Yield the micro-batches of a process, on the cache's device; no workers are needed."""
-        plan = CropPlan(**asdict(share), photos=len(self.photos))
-        batches = (self.cut(crops).resized(share.size) for crops in plan)
+    def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
+        """Yield the micro-batches of a process, on the cache's device; `workers` is ignored."""
+        sampler = CropSampler(**asdict(partition), photos=len(self.photos))
+        batches = (self.cut(crops).resized(partition.size) for crops in sampler)
         if self.device.type == "cpu" and torch.cuda.is_available():
             return _one_ahead(samples.pin_memory() for samples in batches)
         return batches
@@ -82,11 +82,11 @@ class CachedPhotos:
         )
 
     def _gather(self, pairs: list[tuple[int, Crop]]) -> Tensor:
-        """Cut crops that lie inside their photos, all at once: (B, 4, S, S) in [0, 1]."""
+        """Gather crops that lie inside their photos at once: (B, 4, S, S) in [0, 1]."""
         corners, strides, directions = [], [], []
         for index, crop in pairs:
             height, width = self.sizes[index]
-            top, left, mirrored = crop.place(height, width)
+            top, left, mirrored = crop.corner(height, width)
             right = left + crop.size - 1
             corners.append(self.first[index] + top * width + (right if mirrored else left))
             strides.append(width)
@@ -96,32 +96,32 @@ class CachedPhotos:
             numbers = numbers.pin_memory()
         corner, stride, direction = numbers.to(self.device, non_blocking=True)[:, :, None, None]
         side = torch.arange(pairs[0][1].size, device=self.device)
-        places = corner + stride * side[:, None] + direction * side  # (B, S, S)
-        return self.pixels[places].permute(0, 3, 1, 2).float() / 255
+        indices = corner + stride * side[:, None] + direction * side  # (B, S, S)
+        return self.pixels[indices].permute(0, 3, 1, 2).float() / 255
 
     def _photo(self, index: int) -> Tensor:
-        """One photo, (1, 4, H, W) in [0, 1]."""
+        """Return one photo, (1, 4, H, W) in [0, 1]."""
         height, width = self.sizes[index]
         first = self.first[index]
         flat = self.pixels[first : first + height * width].float() / 255
         return flat.view(1, height, width, CHANNELS).permute(0, 3, 1, 2)
 
     def _decode(self, index: int) -> Tensor | str:
-        """Decode a photo to (H, W, 4), or say why it cannot be."""
+        """Decode a photo to (H, W, 4), or return the error message."""
         try:
             return self.photos.pixels(index)[0].permute(1, 2, 0).contiguous()
         except ImageError as error:
             return str(error)
 
     def _skipped(self, index: int) -> Iterator[str]:
-        """The errors of the photos that were passed over for the next readable one."""
+        """Yield the errors of consecutive unreadable photos, from `index` on."""
         while index in self.errors:
             yield self.errors[index]
             index = (index + 1) % len(self.photos)
 
 
 def _one_ahead(batches: Iterator[Samples]) -> Iterator[Samples]:
-    """Cut the next batch in a thread of its own while this one is used."""
+    """Make the next batch in another thread while the current one is used."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (samples := coming.result()) is not None:
@@ -130,24 +130,24 @@ def _one_ahead(batches: Iterator[Samples]) -> Iterator[Samples]:
 
 
 def decoded_bytes(photos: PhotoCrops) -> int:
-    """Tell how many bytes the photos take when they are decoded, by their headers."""
+    """Compute from their headers how many bytes the decoded photos take."""
     total = 0
     for path in photos.photos:
         try:
             with Image.open(path) as picture:
                 total += picture.width * picture.height * CHANNELS
-        except (OSError, Image.DecompressionBombError):  # named when it is decoded
+        except (OSError, Image.DecompressionBombError):  # reported when it is decoded
             continue
     return total
 
 
 def free_bytes(device: torch.device) -> int:
-    """Tell how much memory is free on a device, or on the machine."""
+    """Return the free memory of a GPU in bytes, or that of the machine."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
 
 
 def fits(size: int, device: torch.device) -> bool:
-    """Tell whether a cache of `size` bytes leaves a device enough memory for all else."""
-    return size * MEMORY_SHARE <= free_bytes(device)
+    """Say whether a cache of `size` bytes takes at most a quarter of a device's free memory."""
+    return size <= CACHE_MEMORY * free_bytes(device)

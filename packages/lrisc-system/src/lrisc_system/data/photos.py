@@ -1,4 +1,4 @@
-"""Photos for training: random crops that depend on a seed alone, and their saliency."""
+"""Photos for training: random crops that depend on a seed alone, and their saliency maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader, Dataset
 
-from lrisc_system.data.crops import Crop, CropPlan, Share, cut, mix_seed
+from lrisc_system.data.crops import Crop, CropSampler, DataPartition, cut, mix_seed
 from lrisc_system.data.images import ImageError, load_image, load_mask
 from roi_saliency import BarrierDetector, SaliencyDetector
 
@@ -23,7 +23,7 @@ VALIDATION_SHARE = 40  # one photo in forty
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the images below a folder, sorted; COCO's layout works as it is.
+    """List the images in a folder and its subfolders, sorted.
 
     Raises:
         ValueError: if the folder is missing or holds no image.
@@ -37,7 +37,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def split_validation(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Split photos into training and validation by a hash of their names, for good."""
+    """Split photos into training and validation by a hash of their names, the same every time."""
 
     def held_out(path: Path) -> bool:
         return zlib.crc32(path.stem.encode()) % VALIDATION_SHARE == 0
@@ -59,31 +59,31 @@ def find_masks(paths: list[Path], folder: Path) -> list[Path]:
 
 
 class Source(Protocol):
-    """Where training crops come from: a folder of photos, or shards that are streamed."""
+    """A source of training crops: a folder of photos, or streamed shards."""
 
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
-        """Yield up to `count` crops (3, size, size) of as many photos, for the start."""
+        """Yield up to `count` crops (3, size, size), one a photo, to initialise a model."""
         ...
 
-    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
-        """Yield the micro-batches of a process, loaded by `workers` other processes."""
+    def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
+        """Yield the micro-batches of a process; `workers` other processes load them."""
         ...
 
     def fingerprint(self) -> Fingerprint:
-        """Identify the data by names and sizes."""
+        """Identify the data by the names and sizes of its files."""
         ...
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a run was trained on: how many files, and a hash of their names and sizes."""
+    """Identity of a set of files: their number, and a hash of their names and sizes."""
 
     files: int
     sha256: str
 
 
 def hash_names(sizes: Iterable[tuple[str, int]]) -> Fingerprint:
-    """Hash names and sizes in bytes, whatever folder they are in."""
+    """Hash file names, without their folders, and sizes in bytes."""
     lines = sorted(f"{name}\0{size}\n" for name, size in sizes)
     return Fingerprint(len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
 
@@ -95,7 +95,7 @@ class Sample:
     image: Tensor  # (3, S, S) in [0, 1]
     saliency: Tensor  # (1, S, S) in [0, 1]
     name: str  # of the photo
-    skipped: tuple[str, ...] = ()  # photos that could not be read, passed over for the next
+    skipped: tuple[str, ...] = ()  # errors of unreadable photos that this one replaces
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,14 @@ class Samples:
     skipped: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Samples:
-        """Move the batch to a device; from pinned memory, the host does not wait for it."""
+        """Move the batch to a device, asynchronously from pinned memory."""
         image, saliency = (
             tensor.to(device, non_blocking=True) for tensor in (self.image, self.saliency)
         )
         return replace(self, image=image, saliency=saliency)
 
     def pin_memory(self) -> Samples:
-        """Lay the batch where a GPU can fetch it by itself; a DataLoader calls this."""
+        """Copy the batch to pinned memory; `DataLoader` calls this."""
         return replace(self, image=self.image.pin_memory(), saliency=self.saliency.pin_memory())
 
     def resized(self, size: int) -> Samples:
@@ -145,13 +145,13 @@ def collate(samples: list[Sample]) -> Samples:
 class PhotoCrops(Dataset[Sample]):
     """Photos indexed by `Crop`, so that a sample depends on nothing but its index.
 
-    A photo that cannot be read is passed over for the next one in the list and named in
-    `Sample.skipped`.
+    The next readable photo in the list replaces a photo that cannot be read; `Sample.skipped` holds
+    the error.
 
     Args:
         photos: image files.
-        masks: their saliency maps; detected on the fly when absent.
-        detector: finds the saliency when there are no masks.
+        masks: their saliency maps; without them, `detector` makes them.
+        detector: maps an image to its saliency map.
     """
 
     photos: list[Path]
@@ -197,16 +197,16 @@ class PhotoCrops(Dataset[Sample]):
         for index in range(min(len(self), count)):
             yield self[Crop(index, mix_seed(seed, index), size)].image
 
-    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
+    def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
         """Yield the micro-batches of a process."""
         loader = DataLoader(
             self,
-            batch_sampler=CropPlan(**asdict(share), photos=len(self)),
+            batch_sampler=CropSampler(**asdict(partition), photos=len(self)),
             collate_fn=collate,
             num_workers=workers,
             pin_memory=torch.cuda.is_available(),
         )
-        return (samples.resized(share.size) for samples in loader)
+        return (samples.resized(partition.size) for samples in loader)
 
     def fingerprint(self) -> Fingerprint:
         """Hash the photos' names and sizes."""

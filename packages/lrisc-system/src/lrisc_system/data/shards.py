@@ -1,12 +1,13 @@
-"""Photos for sets larger than a disk: tar shards in the layout of WebDataset, read in order.
+"""Photos in tar shards in the layout of WebDataset, read in order, for sets larger than a disk.
 
-A shard holds `name.jpg` and, if there are masks, `name.mask.png` beside it. Shards may be files or
+A shard holds `name.jpg` and, if there are masks, `name.mask.png` next to it. Shards may be files or
 URLs of any scheme that fsspec knows: https, s3, hf and more.
 """
 
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from lrisc_system.data.crops import Crop, Share, cut, mix_seed
+from lrisc_system.data.crops import Crop, DataPartition, cut, mix_seed
 from lrisc_system.data.images import ImageError, decode_image, to_mask
 from lrisc_system.data.photos import (
     SUFFIXES,
@@ -34,11 +35,11 @@ MASK_SUFFIX = ".mask.png"
 
 
 @dataclass(frozen=True)
-class Member:
-    """A photo in a shard, not decoded yet."""
+class ShardPhoto:
+    """A photo in a shard before decoding: its name, and the bytes of its files."""
 
     name: str
-    photo: bytes
+    image: bytes
     mask: bytes | None
 
 
@@ -65,7 +66,7 @@ def list_shards(pattern: str) -> list[str]:
     return shards
 
 
-def read_shard(url: str) -> Iterator[Member]:
+def read_shard(url: str) -> Iterator[ShardPhoto]:
     """Read the photos of a shard in order, each with its mask if there is one.
 
     Raises:
@@ -73,14 +74,14 @@ def read_shard(url: str) -> Iterator[Member]:
     """
     try:
         with fsspec.open(url, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as shard:
-            yield from _members(shard)
+            yield from _photos(shard)
     except (OSError, ImportError, ValueError, tarfile.TarError, EOFError) as error:
         raise ImageError(f"{url}: cannot be read ({' '.join(str(error).split())})") from error
 
 
-def _members(shard: tarfile.TarFile) -> Iterator[Member]:
-    """Group the neighbours `name.jpg` and `name.mask.png` of a shard."""
-    key, photo, mask = "", b"", None
+def _photos(shard: tarfile.TarFile) -> Iterator[ShardPhoto]:
+    """Pair the consecutive files `name.jpg` and `name.mask.png` of a shard."""
+    key, image, mask = "", b"", None
     for entry in shard:
         path = PurePosixPath(entry.name)
         stream = shard.extractfile(entry)
@@ -88,24 +89,24 @@ def _members(shard: tarfile.TarFile) -> Iterator[Member]:
             continue
         stem = path.name.split(".", 1)[0]
         if str(path.parent / stem) != key:
-            if photo:
-                yield Member(key, photo, mask)
-            key, photo, mask = str(path.parent / stem), b"", None
+            if image:
+                yield ShardPhoto(key, image, mask)
+            key, image, mask = str(path.parent / stem), b"", None
         if path.name.endswith(MASK_SUFFIX):
             mask = stream.read()
         elif path.suffix.lower() in SUFFIXES:
-            photo = stream.read()
-    if photo:
-        yield Member(key, photo, mask)
+            image = stream.read()
+    if image:
+        yield ShardPhoto(key, image, mask)
 
 
 @dataclass
 class ShardCrops:
     """Photos streamed from shards.
 
-    Micro-batch `p` of every step reads its own shards, in an order drawn for each epoch, so that
-    no process reads what another one uses. A resumed run passes over what was used, without
-    decoding it. Within a shard the order is the shard's own.
+    Micro-batch `p` of every step reads shards of its own, in an order drawn for each epoch, so no
+    two processes read the same shard. A resumed run skips the photos already used without decoding
+    them. Photos of one shard keep their order.
 
     Args:
         shards: files or URLs.
@@ -118,34 +119,34 @@ class ShardCrops:
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
         """Yield one crop (3, size, size) of each of the first `count` photos."""
         found = 0
-        for member in (member for shard in self.shards for member in read_shard(shard)):
+        for photo in itertools.chain.from_iterable(map(read_shard, self.shards)):
             if found == count:
                 return
             try:
-                pair = self.decode(member)
-            except ImageError:  # named when training meets it
+                pair = self.decode(photo)
+            except ImageError:  # reported when training reads it
                 continue
             yield cut(pair, Crop(found, mix_seed(seed, found), size))[0, :3]
             found += 1
 
-    def batches(self, share: Share, *, workers: int) -> Iterator[Samples]:
-        """Yield the micro-batches of a process; one worker at most keeps them in order."""
-        if len(self.shards) < share.parts:
+    def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
+        """Yield the micro-batches of a process; at most one worker, which keeps their order."""
+        if len(self.shards) < partition.parts:
             raise ValueError(
-                f"expected a shard for each of {share.parts} micro-batches of a step, "
+                f"expected a shard for each of {partition.parts} micro-batches of a step, "
                 f"got {len(self.shards)} shards"
             )
         return iter(
-            DataLoader(ShardReader(self, share), batch_size=None, num_workers=min(workers, 1))
+            DataLoader(ShardReader(self, partition), batch_size=None, num_workers=min(workers, 1))
         )
 
-    def decode(self, member: Member) -> Tensor:
+    def decode(self, photo: ShardPhoto) -> Tensor:
         """Decode a photo and its saliency: (1, 4, H, W)."""
-        image = decode_image(member.photo, name=member.name)
-        if member.mask is None:
+        image = decode_image(photo.image, name=photo.name)
+        if photo.mask is None:
             saliency = self.detector(image)
         else:
-            mask = decode_image(member.mask, name=member.name + MASK_SUFFIX)
+            mask = decode_image(photo.mask, name=photo.name + MASK_SUFFIX)
             saliency = to_mask(mask, (image.shape[-2], image.shape[-1]))
         return torch.cat([image, saliency], dim=1)
 
@@ -162,57 +163,57 @@ class ShardReader(IterableDataset[Samples]):
     """The micro-batches of one process, decoded."""
 
     source: ShardCrops
-    share: Share
+    partition: DataPartition
 
     def __iter__(self) -> Iterator[Samples]:
-        share = self.share
-        streams = {part: self._samples(part) for part in share.own_parts()}
-        for _ in share.steps():
+        partition = self.partition
+        streams = {part: self._samples(part) for part in partition.own_parts()}
+        for _ in partition.steps():
             for stream in streams.values():
-                samples = collate([next(stream) for _ in range(share.micro_batch)])
-                yield samples.resized(share.size)
+                samples = collate([next(stream) for _ in range(partition.micro_batch)])
+                yield samples.resized(partition.size)
 
     def _samples(self, part: int) -> Iterator[Sample]:
-        """Yield the crops of micro-batch `part`; a broken photo is replaced by the next good one.
+        """Yield the crops of micro-batch `part`; the next good photo replaces a broken one.
 
-        The place of a photo in the stream decides its crop, broken ones counted.
+        The index of a photo in the stream, broken ones counted, is part of its crop's seed.
         """
         skipped: list[str] = []
-        waiting: list[int] = []  # places whose photo was broken
-        place = self.share.first_step * self.share.micro_batch
-        for member in self._members(part, skip=place):
-            waiting.append(place)
-            place += 1
+        waiting: list[int] = []  # indices of broken photos
+        index = self.partition.first_step * self.partition.micro_batch
+        for photo in self._photos(part, skip=index):
+            waiting.append(index)
+            index += 1
             try:
-                pair = self.source.decode(member)
+                pair = self.source.decode(photo)
             except ImageError as error:
                 if str(error) in skipped:
                     raise ImageError(f"no photo of the shards can be read: {error}") from error
                 skipped.append(str(error))
                 continue
-            for position in waiting:
-                seed = mix_seed(self.share.seed, part, position)
-                size = self.share.cut_size(position // self.share.micro_batch, part)
+            for replaced in waiting:
+                seed = mix_seed(self.partition.seed, part, replaced)
+                size = self.partition.cut_size(replaced // self.partition.micro_batch, part)
                 square = cut(pair, Crop(0, seed, size))  # (1, 4, S, S)
-                yield Sample(square[0, :3], square[0, 3:], member.name, tuple(skipped))
+                yield Sample(square[0, :3], square[0, 3:], photo.name, tuple(skipped))
                 skipped.clear()
             waiting.clear()
 
-    def _members(self, part: int, *, skip: int) -> Iterator[Member]:
-        """Yield the photos of a micro-batch's shards, epoch after epoch, but the first `skip`."""
-        place, epoch = 0, 0
+    def _photos(self, part: int, *, skip: int) -> Iterator[ShardPhoto]:
+        """Yield the photos of a micro-batch's shards, epoch after epoch, after the first `skip`."""
+        index, epoch = 0, 0
         while True:
-            begun = place
-            for shard in self._order(epoch)[part :: self.share.parts]:
-                for member in read_shard(shard):
-                    place += 1
-                    if place > skip:
-                        yield member
-            if place == begun:
+            first = index
+            for shard in self._order(epoch)[part :: self.partition.parts]:
+                for photo in read_shard(shard):
+                    index += 1
+                    if index > skip:
+                        yield photo
+            if index == first:
                 raise ImageError(f"none of the {len(self.source.shards)} shards holds a photo")
             epoch += 1
 
     def _order(self, epoch: int) -> list[str]:
-        generator = Generator().manual_seed(mix_seed(self.share.seed, epoch))
+        generator = Generator().manual_seed(mix_seed(self.partition.seed, epoch))
         shards = self.source.shards
         return [shards[index] for index in torch.randperm(len(shards), generator=generator)]

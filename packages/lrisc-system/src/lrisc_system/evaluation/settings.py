@@ -8,7 +8,6 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from lrisc_system.link import check_snr_db
 from lrisc_system.options import (
     Checkpoint,
     Device,
@@ -89,6 +88,8 @@ class EvaluateSettings:
     device: Device = None
 
     def __post_init__(self) -> None:
+        from lrisc_system.link import check_snr_db  # imports torch, which --help does not need
+
         for snr_db in (*self.snr_db, self.bandwidths_snr_db):
             check_snr_db(snr_db)
         for cbr in (self.cbr, *self.bandwidths, self.picture_cbr):

@@ -123,7 +123,7 @@ def _backbone_state(path: Path, backbone: nn.Module) -> dict[str, Tensor]:
             if path.suffix == ".safetensors"
             else torch.load(path, map_location="cpu", weights_only=True)
         )
-    except Exception as error:  # both loaders raise whatever their parsers trip over
+    except Exception as error:  # both loaders raise errors of any type
         raise ValueError(f"{path}: expected a file of weights, cannot read it") from error
     state = {}
     for name, parameter in backbone.state_dict().items():

@@ -1,7 +1,7 @@
-"""A perceptual distance at several scales, also those that its network was not trained at.
+"""A perceptual distance at several scales.
 
-The first layer of AlexNet moves in steps of four pixels. A model that it trains at one scale alone
-loses more of what other networks see than one that it also trains on enlarged parts of the image.
+The first layer of AlexNet has a stride of four pixels. A model trained with it at one scale alone
+gets worse distances from other networks than a model trained on enlarged parts of the image too.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def multiscale(perceptual: Distance, *, largest: int, generator: Generator) -> D
 
     Args:
         perceptual: two batches of images (B, 3, H, W) in [0, 1] -> (B,).
-        largest: magnification, at least 1; 1 shows the images as they are.
-        generator: of magnifications and rectangles, on the CPU: they decide shapes.
+        largest: largest magnification, at least 1; 1 leaves the images as they are.
+        generator: generator of magnifications and rectangles, on the CPU: they decide shapes.
 
     Returns:
         A distance of the same kind.
@@ -54,7 +54,7 @@ def _draw_integer(count: int, generator: Generator) -> int:
 
 
 def _cut(pair: Tensor, times: int, generator: Generator) -> Tensor:
-    """Cut one random rectangle out of images (2, 3, H, W) that lie one above the other."""
+    """Crop one random rectangle from a stack of two images (2, 3, H, W)."""
     for dimension in (-2, -1):
         side = max(1, pair.shape[dimension] // times)
         first = _draw_integer(pair.shape[dimension] - side + 1, generator)

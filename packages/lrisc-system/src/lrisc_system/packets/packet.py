@@ -1,4 +1,4 @@
-"""All that the receiver may see, in bytes that notice damage.
+"""The packet: all that the receiver gets, and its file format with checksums.
 
 A packet file (integers little-endian, `v` of variable length with 7 bits a byte)::
 
@@ -42,7 +42,7 @@ class PacketError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Packet:
-    """What crosses the channel for one image.
+    """The data that one image sends over the channel.
 
     Attributes:
         symbols: `(K,)` complex64, mean power at most 1 when sent.
@@ -87,7 +87,7 @@ class Packet:
 
     @property
     def side_bits(self) -> int:
-        """Bits sent beside the symbols: header, lengths, streams and checksum."""
+        """Bits of the side information: header, lengths, streams and checksum."""
         return 8 * len(self._side_bytes())
 
     def channel_uses(self, snr_db: float) -> int:
@@ -103,7 +103,7 @@ class Packet:
         return self.channel_uses(snr_db) / (3 * height * width)
 
     def to_bytes(self) -> bytes:
-        """The packet file's bytes."""
+        """Return the bytes of the packet file."""
         payload = self.symbols.detach().cpu().numpy().astype("<c8").tobytes()
         snr_db = math.nan if self.snr_db is None else self.snr_db
         checksum = zlib.crc32(struct.pack("<d", snr_db), zlib.crc32(payload))

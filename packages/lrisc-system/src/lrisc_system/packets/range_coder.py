@@ -1,4 +1,4 @@
-"""A range coder: integers in, bytes out, as short as its frequencies allow.
+"""A range coder: entropy coding of integers with given frequencies.
 
 Source: Martin 1979, "Range encoding", with the carry passed back into the bytes already written.
 It computes with integers alone, so any machine decodes what another one encoded, and it ends
@@ -14,7 +14,7 @@ _BOTTOM = 1 << (STATE_BITS - 8)  # the range is refilled below this
 
 
 class RangeEncoder:
-    """Narrows an interval symbol by symbol and writes the leading bytes that no longer move."""
+    """Narrows an interval symbol by symbol, and writes its leading bytes once they are fixed."""
 
     def __init__(self) -> None:
         self._low = 0
@@ -39,7 +39,7 @@ class RangeEncoder:
             self._range <<= 8
 
     def finish(self) -> bytes:
-        """The shortest bytes that decode to what was encoded; zeros at the end go without."""
+        """Return the shortest bytes that decode to the symbols, without zeros at the end."""
         end = self._low + self._range
         for kept in range(0, STATE_BITS + 1, 8):  # leading bits of the number within the interval
             step = 1 << (STATE_BITS - kept)
@@ -76,7 +76,7 @@ class RangeDecoder:
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes that no symbol needed; 0 after the last symbol of a sound stream."""
+        """Number of bytes not read yet; 0 after the last symbol of an undamaged stream."""
         return max(0, len(self._data) - self._position)
 
     def decode(self, frequencies: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""The largest rates that a bandwidth pays for, side information included."""
+"""The largest rates within a bandwidth, side information included."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ PRECISION = 500  # the budget is met to one part in this many, where the rates a
 
 
 class BandwidthError(ValueError):
-    """A bandwidth does not pay for the side information and the least rates."""
+    """A bandwidth is too small for the side information and the lowest rates."""
 
 
 def rates_within(
     token_bits: Tensor, draft: Packet, *, cbr: float, snr_db: float, levels: Sequence[int]
 ) -> Tensor:
-    """Choose the eta of Eq. (6) whose whole packet stays within a bandwidth, and its rates.
+    """Find the largest eta of Eq. (6) whose packet stays within a bandwidth, and return its rates.
 
-    The coded rates cost bandwidth too, and their length depends on the rates, so the symbols'
-    share of the bandwidth is found by bisection.
+    The coded rate map costs bandwidth too, and its length depends on the rates, so the number of
+    symbols is found by bisection.
 
     Args:
         token_bits: information of one image's tokens, (1, h, w).
         draft: the packet without its symbols and rates.
-        cbr: channel uses over 3 H W, not to be exceeded.
-        snr_db: of the channel, which prices the side information.
-        levels: real numbers per token, rising.
+        cbr: largest number of channel uses over 3 H W.
+        snr_db: SNR of the channel in dB, which decides the cost of the side information.
+        levels: real numbers per token, in rising order.
 
     Returns:
         Indices into `levels`, (1, h, w).
 
     Raises:
-        BandwidthError: if the bandwidth does not pay for the side information and the least rates.
+        BandwidthError: if the bandwidth is too small for the side information and the lowest rates.
     """
     height, width = draft.image_size
     uses = math.floor(cbr * 3 * height * width)
@@ -59,8 +59,9 @@ def rates_within(
     best, packet = fill(low)
     if packet.channel_uses(snr_db) > uses:
         raise BandwidthError(
-            f"expected a CBR that pays for the side information, got {cbr:g}: {packet.side_bits} "
-            f"bits and the least rates take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
+            f"expected a CBR large enough for the side information, got {cbr:g}: "
+            f"{packet.side_bits} bits and the lowest rates "
+            f"take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
         )
     high = max(low, 2 * uses)
     while high - low > max(2, 2 * uses // PRECISION):

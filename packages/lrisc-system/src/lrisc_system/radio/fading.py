@@ -1,13 +1,24 @@
 """The channels that `--fading` may name."""
 
-from enum import Enum
+from __future__ import annotations
 
-from jscc_ratetoken import AWGN, RayleighBlock, RayleighFast
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jscc_ratetoken import Channel
 
 
 class Fading(Enum):
-    """What the link does to the symbols besides adding noise."""
+    """What the link does to the symbols besides adding noise: a channel of `jscc_ratetoken`."""
 
-    none = AWGN()
-    block = RayleighBlock()
-    fast = RayleighFast()
+    none = "AWGN"
+    block = "RayleighBlock"
+    fast = "RayleighFast"
+
+    def channel(self) -> Channel:
+        """Make the channel. torch is imported here, so that `--help` does not wait for it."""
+        import jscc_ratetoken
+
+        channel: Channel = getattr(jscc_ratetoken, self.value)()
+        return channel

@@ -1,4 +1,4 @@
-"""LRISC on disk: a folder with `config.json` and `model.safetensors`, never a pickle."""
+"""LRISC on disk: a folder with `config.json` and `model.safetensors`, without pickles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,20 +17,19 @@ from lrisc_system.storage.tensors import CheckpointError, MismatchError
 from lrisc_system.system import LRISC
 from roi_saliency import SaliencyDetector
 
-CARD_NAME = "run.json"  # beside the weights of a trained model
-PRIOR_OF_Z = "hyperprior.bottleneck."
+CARD_NAME = "run.json"  # next to the weights of a trained model
 
 
 def save_model(system: LRISC, folder: str | Path, *, dtype: torch.dtype = torch.float32) -> None:
-    """Write a model that `load_model` reads: weights and config; other files of the folder stay.
+    """Write the config and the weights of a model; other files of the folder stay.
 
-    Parts that were handed in are saved with the rest, compiled ones under their plain names.
+    Parts of your own are saved too. Tensors of compiled parts go by their plain names.
 
     Args:
-        system: the model; it stays as it is.
-        folder: where to; made if it is missing.
-        dtype: to round and store parameters in; float16 halves the file. The prior of z keeps its
-            precision, for its coding tables are made from it.
+        system: the model; it does not change.
+        folder: folder to write to; it is made if it is missing.
+        dtype: type of the stored parameters; float16 halves the file. The prior of z keeps its
+            precision, because the coding tables are computed from it.
     """
     tensors = system.stored_tensors(dtype=dtype)
     write_model(Path(folder), config=system.config_json(), tensors=tensors)
@@ -46,17 +46,17 @@ def load_model(
     """Read a model that `save_model` wrote, in evaluation mode.
 
     Args:
-        folder: with `config.json` and `model.safetensors`.
-        expected_preset: name of the preset that the checkpoint must be of, if that matters.
+        folder: folder with `config.json` and `model.safetensors`.
+        expected_preset: name of the preset that the checkpoint must be of.
         detector: saliency detector of the model.
         decoder: image decoder of the model, if it is not the default one.
         make_model: config -> model with the parts that were saved, for a model with parts of your
-            own; what `--model module:function` names on the command line. It stands in the place
-            of `detector` and `decoder`.
+            own. `--model module:function` names this function on the command line. It replaces
+            `detector` and `decoder`.
 
     Raises:
         CheckpointError: if files are missing, damaged or of another model or preset.
-        ValueError: if `make_model` is given, and a part too.
+        ValueError: if `make_model` is given together with a part.
     """
     if make_model is not None and (detector is not None or decoder is not None):
         raise ValueError("expected make_model, or a detector and a decoder, got both")
@@ -82,15 +82,42 @@ def load_model(
 
 
 def recorded_model(folder: Path) -> str | None:
-    """Read what `--model` named when the model in a folder was trained, if its run card is there.
+    """Read the kind of the model in a folder, as `--model` names it, from its run card.
+
+    Returns:
+        The name, or None if there is no run card.
 
     Raises:
-        CheckpointError: if there is a card that cannot be read.
+        CheckpointError: if the run card is damaged, or names no model.
+    """
+    card = read_card(folder)
+    if card is None:
+        return None
+    if "model" not in card:
+        raise CheckpointError(f"{folder / CARD_NAME} is damaged or no run card: expected a model")
+    return str(card["model"])
+
+
+def recorded_preset(folder: Path) -> str | None:
+    """Read the preset of the model in a folder from its run card; None if there is none in it.
+
+    Raises:
+        CheckpointError: if the run card is damaged.
+    """
+    preset = (read_card(folder) or {}).get("preset")
+    return None if preset is None else str(preset)
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """Read the run card in a folder; None if there is no run card.
+
+    Raises:
+        CheckpointError: if it is damaged.
     """
     path = folder / CARD_NAME
     if not path.is_file():
         return None
     try:
-        return str(json.loads(path.read_text())["model"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(path.read_text()).items())
+    except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged or no run card: {error}") from error

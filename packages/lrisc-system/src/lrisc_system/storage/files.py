@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all, and told apart by their content."""
+"""Atomic writing of files and folders, and hashes of files."""
 
 import contextlib
 import hashlib

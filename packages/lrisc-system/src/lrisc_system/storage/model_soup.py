@@ -1,4 +1,4 @@
-"""One model out of several: their averaged weights, a soup (Wortsman et al. 2022)."""
+"""The average of several models' weights, a model soup (Wortsman et al. 2022)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Model = TypeVar("Model", bound=nn.Module)
 def average_models(models: Sequence[Model]) -> Model:
     """Average the parameters of models that went on from one another or from the same weights.
 
-    Each run of a falling learning rate ends somewhere else around the same minimum; the middle of
-    these ends may be better than any, or worse after a long run: measure it. Models of separate
-    starts have no such middle.
+    Runs with a falling learning rate end at different points around the same minimum. Their mean
+    may be better than each of them, or worse after a long run: measure it. Models trained from
+    different initial weights have no useful mean.
 
     Args:
         models: of one class and one shape; they stay as they are. Listing one twice gives it

@@ -1,6 +1,6 @@
 """A model in a folder or on the Hugging Face Hub: its config as JSON, its tensors as safetensors.
 
-`huggingface_hub.PyTorchModelHubMixin` alone does not do: it removes `config.json` before it
+`huggingface_hub.PyTorchModelHubMixin` alone is not enough: it removes `config.json` before it
 writes, writes the weights in place, ignores unknown keys of a config and takes nested ones for
 plain dicts, loads pickles where there is no safetensors file, and prints. So `ModelHubMixin` gives
 the model card and the upload, and the files are written and read here.

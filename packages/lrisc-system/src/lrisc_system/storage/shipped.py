@@ -1,4 +1,4 @@
-"""Where the weights lie that come with the package."""
+"""Paths of the weights that ship with the package."""
 
 from pathlib import Path
 

@@ -94,5 +94,5 @@ def write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
 
 
 def _count(names: Sequence[str]) -> str:
-    """Say how many, and name the first."""
+    """Return the number of names, and the first of them."""
     return f"{len(names)} ({names[0]}, ...)" if names else "none"

@@ -1,4 +1,4 @@
-"""How a run stops: when a number breaks, and with which words."""
+"""How a command stops on an error: one line of text and an exit code."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Batch:
-    """Where a micro-batch stood in the run, and what its random draws came from.
+    """Identity of a micro-batch: its position in the run, its seed and its photos.
 
     Args:
         stage: name of the stage.
-        step: of the stage.
-        part: which micro-batch of the step.
-        seed: of every random draw in it.
-        photos: it showed.
+        step: step of the stage.
+        part: number of the micro-batch in the step.
+        seed: seed of every random draw in it.
+        photos: names of its photos.
     """
 
     stage: str
@@ -42,7 +42,7 @@ class Batch:
 
 
 def stop_if_broken(term: str | None, batch: Batch, folder: Path) -> None:
-    """Stop the run if a term is not finite, leaving `broken-batch.json` behind.
+    """Stop the run if a loss term is not finite, and write `broken-batch.json`.
 
     Raises:
         TrainingError: if `term` names one.
@@ -60,7 +60,7 @@ def stop_if_broken(term: str | None, batch: Batch, folder: Path) -> None:
 
 @contextmanager
 def ending_in_one_line() -> Iterator[None]:
-    """Let a user's mistake, or a number that broke, end the process in one line and exit code 2."""
+    """On a user's mistake or a value that is not finite, print one line and exit with code 2."""
     try:
         yield
     except (ValueError, OSError, ImportError, TrainingError) as error:
@@ -73,16 +73,16 @@ def ending_in_one_line() -> Iterator[None]:
 
 
 def describe(error: Exception) -> str:
-    """Say in one line what went wrong, of an error that crossed a data loading process too."""
+    """Describe an error in one line, also one from a data loading process."""
     last = str(error).splitlines()[-1] if str(error) else type(error).__name__
     return last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
 
 
 def report(line: str) -> None:
-    """Print why this process ends, or tell its launcher, if that collects the errors of all.
+    """Print the error of this process, or write it to the file that the launcher collects.
 
-    `torchrun` and its kin do: they name a file for it, and report the first error. Without them,
-    the processes of a machine speak one after another, for a launcher soon ends the others.
+    `torchrun` and similar launchers name such a file, and report the first error. Without one, the
+    processes of a machine print one after another; the launcher ends the others after the first.
     """
     collected = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if collected is None:

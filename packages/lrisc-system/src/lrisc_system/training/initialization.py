@@ -1,4 +1,4 @@
-"""The closed-form start: every learned map begins as its linear optimum."""
+"""The closed-form initial weights: every learned map starts as its linear optimum."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATENT_STEP = 0.14
 """Size of one latent unit in image units: the width of the rounding of Eq. (5)."""
 
 MIN_DEVIATION = 1e-3
-"""Of a latent channel that photos do not move."""
+"""Least deviation of a latent channel."""
 
 CROP_TOKENS = 8
 """Tokens of a crop along each side."""
@@ -24,7 +24,7 @@ CROP_TOKENS = 8
 def start_in_closed_form(
     system: LRISC, photos: Source, *, patches: int = 36_000, seed: int = 0
 ) -> None:
-    """Set the parts that can be set from photos without a gradient step.
+    """Initialise from photos, without a gradient step, the parts that can be.
 
     If g_a has the method `start_from_pca`, it and every other module of the system that has one
     (such as a g_s inside the image decoder) start from the PCA of 16 x 16 patches. Otherwise the

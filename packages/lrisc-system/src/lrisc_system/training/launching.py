@@ -1,8 +1,8 @@
-"""As many processes on CPUs as `accelerate launch` was asked for.
+"""The processes on CPUs that `accelerate launch` does not start by itself.
 
-On GPUs Accelerate's launcher starts them. With `--cpu` it starts one, whatever `--num_processes`
-says, unless MPI is there; and the number is passed on nowhere. So it is read from the launcher's
-own command line, and the processes are started as the launcher does it on GPUs.
+On GPUs, Accelerate's launcher starts all processes. With `--cpu` and without MPI it starts one,
+whatever `--num_processes` says, and passes the number to nobody. So the number is read from the
+launcher's command line, and the processes are started as the launcher starts them on GPUs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ LAUNCHERS = ("launch", "accelerate-launch", "accelerate.commands.launch", "launc
 
 
 def start_missing_processes(module: str) -> None:
-    """Become the launcher of all processes, if only one of several was started, and end with them.
+    """If only one of several processes was started, start all of them, wait, and exit.
 
     Args:
-        module: to run, with this process's arguments.
+        module: module to run, with the arguments of this process.
     """
     if not is_alone(os.environ):
         return
@@ -41,14 +41,14 @@ def start_missing_processes(module: str) -> None:
 
 
 def launch(arguments: Sequence[str], count: int) -> int:
-    """Run Python in `count` processes that find one another; return an exit code for all.
+    """Run Python in `count` processes of one group, and return one exit code.
 
-    As soon as one fails, the others are ended. What it reported is all that is printed; if it
-    reported nothing, then all that is known of it.
+    When one process fails, the others are ended, and its report is printed, or what the launcher
+    knows of it if it made no report.
 
     Args:
-        arguments: of Python.
-        count: of processes.
+        arguments: arguments of Python.
+        count: number of processes.
     """
     config = LaunchConfig(
         min_nodes=1,
@@ -73,20 +73,20 @@ def launch(arguments: Sequence[str], count: int) -> int:
 
 
 def is_alone(environment: Mapping[str, str]) -> bool:
-    """Tell whether Accelerate's launcher spoke of several processes on CPUs and started one."""
+    """Say whether Accelerate's launcher was asked for processes on CPUs and started only one."""
     on_cpu = str_to_bool(environment.get("ACCELERATE_USE_CPU", "false"))
     return bool(on_cpu) and "MASTER_ADDR" in environment and "WORLD_SIZE" not in environment
 
 
 def processes_asked(command: Sequence[str]) -> int:
-    """Read the number of processes from the command line of `accelerate launch`; 1 if it is other.
+    """Read the number of processes from a command line of `accelerate launch`; 1 for any other.
 
     Args:
         command: such as `python accelerate launch --num_processes 2 --cpu -m module`.
     """
-    for place, word in enumerate(command):
+    for index, word in enumerate(command):
         if PurePath(word).name in LAUNCHERS:
-            options = launch_command_parser().parse_args(list(command[place + 1 :]))
+            options = launch_command_parser().parse_args(list(command[index + 1 :]))
             if options.num_processes is None and options.config_file is not None:
                 return int(load_config_from_file(options.config_file).num_processes)
             return options.num_processes or 1

@@ -1,4 +1,4 @@
-"""LRISC as the training loop sees it."""
+"""Training of LRISC."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from roi_saliency import BarrierDetector, SaliencyDetector
 
 @dataclass(frozen=True)
 class TrainableLRISC:
-    """Trains LRISC, whatever its parts.
+    """Trains LRISC, also with parts of your own.
 
     Args:
         make_model: config -> model with parts of your own; LRISC of the config's parts by default.
-        detector: finds the saliency of photos that have no mask.
+        detector: makes the saliency map of photos that have no mask.
     """
 
     make_model: Callable[[LRISCConfig], LRISC] | None = None
     detector: SaliencyDetector = field(default_factory=BarrierDetector)
 
     def recipes(self) -> dict[str, Recipe]:
-        """Give the recipe of every preset."""
+        """Return the recipe of every preset."""
         return RECIPES
 
     def make(self, settings: TrainSettings) -> LRISC:
@@ -44,10 +44,10 @@ class TrainableLRISC:
         return LRISC(config) if self.make_model is None else self.make_model(config)
 
     def adapt(self, model: LRISC, settings: TrainSettings) -> None:
-        """Recompute and compile what can be, if the settings ask for it.
+        """Turn gradient checkpointing and compilation on, if the settings say so.
 
         Raises:
-            ValueError: if they ask to recompute, and no module of the model can.
+            ValueError: if the settings turn checkpointing on, and no part supports it.
         """
         able = modules_with(model, "recompute_gradients")
         if settings.checkpoint_gradients and not able:
@@ -61,7 +61,7 @@ class TrainableLRISC:
             compile_model(model)
 
     def start(self, model: LRISC, photos: Source, *, seed: int) -> None:
-        """Set a model's weights from photos in closed form."""
+        """Initialise a model from photos in closed form."""
         start_in_closed_form(model, photos, seed=seed)
 
     def objective(
@@ -79,12 +79,12 @@ class TrainableLRISC:
         )
 
     def finish(self, model: LRISC) -> None:
-        """Make the tables that z is coded by."""
+        """Compute the coding tables of z."""
         model.hyperprior.update()
         model.eval()
 
     def link(self, model: LRISC, *, channel: Channel | None = None) -> LRISCLink:
-        """Give a finished model as a link; asked for no bandwidth, it sends at the config's eta."""
+        """Make a link of a finished model; without a bandwidth, it uses the config's eta."""
         return LRISCLink(model, channel=channel)
 
     def save(self, model: LRISC, folder: Path) -> None:
@@ -101,9 +101,9 @@ class TrainableLRISC:
 
 
 def compile_model(system: LRISC, *, backend: str = "inductor") -> None:
-    """Let torch.compile work on g_a and on the image decoder, as far as their `compile` goes.
+    """Compile g_a and the image decoder with torch.compile, if they have a method `compile`.
 
-    The rest chooses its shapes by the data and stays as it is.
+    The shapes in the other parts depend on the data, so they stay uncompiled.
     """
     for part in (system.g_a, system.decoder):
         if hasattr(part, "compile"):

@@ -1,9 +1,9 @@
-"""How much memory training takes, before a GPU is rented: `lrisc plan`.
+"""An estimate of the memory that training takes, for `lrisc plan`.
 
-Parameters, gradients, Adam and the average are counted from the model. Activations are measured: a
-forward pass of the stage's objective runs on this machine for one image, and every tensor that
-autograd keeps for the backward pass is counted. What does not depend on the batch is the rest
-when small crops are measured one and two at a time; so any batch size follows.
+Parameters, gradients, Adam's moments and the moving average are counted from the model. Activations
+are measured: a forward pass of the stage's loss runs on this machine for one image, and all tensors
+that autograd saves for the backward pass are counted. Passes with one and with two small crops
+separate the part that does not depend on the batch size, so the estimate holds for any batch size.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
 from lrisc_system.training.trainable import TrainableModel
 
-PROBE = 64  # side of the small crops
+PROBE = 64  # side of the small crops in pixels
 
 
 @dataclass(frozen=True)
 class Activations:
-    """What the backward pass keeps, in bytes.
+    """Memory of the tensors saved for the backward pass, in bytes.
 
     Args:
-        whole: everything.
-        recomputed: with gradient checkpointing: what lies outside of the modules that are
-            recomputed, their inputs, and the inside of the largest, which exists while it is
-            computed again.
+        whole: without gradient checkpointing.
+        recomputed: with gradient checkpointing: the tensors outside of the recomputed modules, the
+            inputs of these modules, and the tensors inside the largest one, which exist while it
+            is computed again.
     """
 
     whole: int
@@ -44,16 +44,16 @@ class Activations:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training step holds in memory, in bytes; workspaces of the kernels come on top.
+    """Memory of a training step in bytes, without the workspaces of the kernels.
 
     Args:
-        parameters: of the model, float32.
-        gradients: as many as trained parameters.
-        adam: two moments of each.
-        average: of the model, for the weights that are kept.
+        parameters: parameters of the model, in float32.
+        gradients: gradients of the trained parameters.
+        adam: the two moments of each trained parameter.
+        average: moving average of the parameters.
         frozen: the perceptual network of the loss.
-        fixed: activations that do not depend on the batch.
-        image: activations per image.
+        fixed: activations that do not depend on the batch size.
+        image: activations of each image.
     """
 
     parameters: int
@@ -65,11 +65,11 @@ class Plan:
     image: Activations
 
     def state(self) -> int:
-        """Add up what does not depend on the batch size, activations apart."""
+        """Sum the memory of everything but the activations."""
         return self.parameters + self.gradients + self.adam + self.average + self.frozen
 
     def activations(self, batch_size: int) -> Activations:
-        """Extend what one image takes to a batch."""
+        """Return the activations of a batch."""
         return Activations(
             self.fixed.whole + batch_size * self.image.whole,
             self.fixed.recomputed + batch_size * self.image.recomputed,
@@ -77,24 +77,24 @@ class Plan:
 
 
 class SavedTensors:
-    """Counts the bytes that autograd keeps, each storage once; parameters do not count.
+    """Counts the bytes of the tensors that autograd saves, each storage once.
 
     Args:
-        model: whose forward pass is watched.
-        known: tensors that are there anyway.
+        model: model whose forward pass is measured.
+        known: tensors that do not count: parameters and buffers.
     """
 
     def __init__(self, model: nn.Module, *, known: Sequence[Tensor]) -> None:
         self.model = model
         self.known = {tensor.untyped_storage().data_ptr() for tensor in known}
         self.inside: list[nn.Module] = []
-        self.kept: list[Tensor] = []  # held, lest their memory be used again
+        self.kept: list[Tensor] = []  # held, so that their addresses are not used again
         self.outer: dict[int, int] = {}
         self.inner: dict[nn.Module, dict[int, int]] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Count what the passes inside keep."""
+        """Count the tensors that forward passes in this context save."""
         units = [
             unit
             for module in modules_with(self.model, "recomputed_modules")
@@ -110,7 +110,7 @@ class SavedTensors:
                 hook.remove()
 
     def activations(self) -> Activations:
-        """Add up what was kept."""
+        """Sum the saved tensors."""
         everything = self.outer | {
             pointer: size for unit in self.inner.values() for pointer, size in unit.items()
         }
@@ -138,17 +138,24 @@ class SavedTensors:
             self.kept.append(tensor)
 
 
-def plan(settings: TrainSettings, *, trainable: TrainableModel[Any], bf16: bool = False) -> Plan:
-    """Count and measure what a step of a preset's last stage, which trains everything, holds.
+def plan(
+    settings: TrainSettings,
+    *,
+    trainable: TrainableModel[Any],
+    bf16: bool = False,
+    model: nn.Module | None = None,
+) -> Plan:
+    """Estimate the memory of a step in the last stage of a preset, which trains all parameters.
 
     Args:
-        settings: name the preset.
-        trainable: the kind of model.
+        settings: settings that name the preset.
+        trainable: kind of model.
         bf16: compute in mixed precision.
+        model: model to train; by default a new one of the preset.
     """
     recipe = replace(find_preset(settings.preset, trainable.recipes()), magnification=1)
     stage = recipe.stages[-1]
-    model: nn.Module = trainable.make(settings)
+    model = trainable.make(settings) if model is None else model
     perceptual = lpips_network("alex")
     trained = freeze_all_but(stage, model)
     objective = trainable.objective(model, stage=stage, recipe=recipe, perceptual=perceptual)
@@ -178,5 +185,5 @@ def plan(settings: TrainSettings, *, trainable: TrainableModel[Any], bf16: bool 
 
 
 def count_bytes(tensors: Iterable[Tensor]) -> int:
-    """Add up the sizes of tensors."""
+    """Sum the sizes of tensors in bytes."""
     return sum(tensor.nbytes for tensor in tensors)

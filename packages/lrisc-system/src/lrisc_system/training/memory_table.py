@@ -1,4 +1,4 @@
-"""What training takes in memory, as `lrisc plan` prints it."""
+"""The tables that `lrisc plan` prints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from lrisc_system.training.memory import Plan, plan
 from lrisc_system.training.recipes import find_preset
@@ -18,7 +19,7 @@ GIB = 2**30
 
 
 def state_line(plan: Plan) -> str:
-    """Name what a process holds whatever the batch size, in GiB."""
+    """List the memory that does not depend on the batch size, in GiB."""
     parts = {
         "parameters": plan.parameters,
         "gradients": plan.gradients,
@@ -31,7 +32,7 @@ def state_line(plan: Plan) -> str:
 
 
 def plan_table(plan: Plan, batch_sizes: Sequence[int], *, title: str) -> Table:
-    """Lay a plan out: a row per batch size, in GiB."""
+    """Make a table of a plan: a row for each batch size, in GiB."""
     table = Table(title=title)
     for column in ("batch size", "activations", "total", "recomputing", "total"):
         table.add_column(column, justify="right")
@@ -51,15 +52,17 @@ def print_plan(
     batch_size: int,
     bf16: bool,
     console: Console,
+    model: nn.Module | None = None,
 ) -> None:
-    """Print what training a preset's last stage, which trains everything, takes.
+    """Print the memory that the last stage of a preset takes, which trains all parameters.
 
     Args:
-        preset: its name.
-        trainable: the kind of model.
-        batch_size: the largest row; smaller ones stand above it.
+        preset: name of the preset.
+        trainable: kind of model.
+        batch_size: largest batch size of the table, which lists smaller ones too.
         bf16: compute in mixed precision.
-        console: to print on.
+        console: console to print on.
+        model: model to train; by default a new one of the preset.
 
     Raises:
         ValueError: for an unknown preset, or a batch size below 1.
@@ -71,7 +74,7 @@ def print_plan(
     precision = "bf16" if bf16 else "float32"
     # No photo is read and nothing is written: only the preset matters.
     settings = TrainSettings(preset=preset, data=Path(), output=Path())
-    made = plan(settings, trainable=trainable, bf16=bf16)
+    made = plan(settings, trainable=trainable, bf16=bf16, model=model)
     title = f"{preset}, {crop} x {crop}, {precision}: GiB per process"
     console.print(plan_table(made, sizes, title=title))
     console.print(state_line(made))

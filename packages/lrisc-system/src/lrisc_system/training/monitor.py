@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar, the curves on disk, and the trackers."""
+"""The display and the record of a run: a progress bar, the curves on disk, and the trackers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rich.progress import (
 from rich.table import Column
 
 from lrisc_system.data.images import save_image
+from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Stage
-from lrisc_system.training.state import Ledger, Place
 from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.validation import Validation
 
@@ -32,13 +32,13 @@ PICTURES_NAME = "pictures"
 
 
 class Monitor:
-    """Show and record a run; on every process but the main one it stays silent.
+    """Show and record a run. Only the main process shows and writes anything.
 
     Args:
-        output: folder of the run; `curves.jsonl` and the picture grids go there.
-        stages: of the run.
-        trackers: that get the same figures.
-        visible: whether this process shows and writes anything.
+        output: folder of the run, for `curves.jsonl` and the picture grids.
+        stages: stages of the run.
+        trackers: trackers that get the same figures.
+        visible: whether this is the main process.
         record_every: steps between two lines of the curves.
     """
 
@@ -63,10 +63,10 @@ class Monitor:
             TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=False)),
             console=self.console,
         )
-        self.past = Ledger()
+        self.past = RunTotals()
         self.skipped_photos: Counter[str] = Counter()
         self.begun = self.started = time.monotonic()
-        self.waited, self.steps = 0.0, 0
+        self.waited, self.steps, self.images, self.flop = 0.0, 0, 0, 0.0
 
     def __enter__(self) -> Monitor:
         self.progress.start()
@@ -82,9 +82,9 @@ class Monitor:
         self.progress.stop()
         self.trackers.finish()
 
-    def resume(self, place: Place, ledger: Ledger) -> None:
-        """Take over what the run had added up, and forget the curves after its checkpoint."""
-        self.past = ledger
+    def resume(self, position: Position, totals: RunTotals) -> None:
+        """Continue from the totals of a checkpoint, and delete the curves after its position."""
+        self.past = totals
         if not self.visible:
             return
         (self.output / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
@@ -94,21 +94,41 @@ class Monitor:
             lines = [
                 line
                 for line in read_curves(self.output)
-                if (order.get(str(line["stage"]), 0), line["step"]) <= (place.stage, place.step)
+                if (order.get(str(line["stage"]), 0), line["step"])
+                <= (position.stage, position.step)
             ]
             curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    def ledger(self, skipped_photos: Sequence[Counter[str]]) -> Ledger:
-        """Add up the run so far, with the photos that its processes skipped since it began."""
-        skipped = sum(skipped_photos, Counter(self.past.skipped))
-        return Ledger(self.seconds(), self.past.steps + self.steps, dict(skipped))
+    def totals(self, skipped_photos: Sequence[Counter[str]]) -> RunTotals:
+        """Return the totals of the run so far.
+
+        Args:
+            skipped_photos: errors of the photos that each process skipped since the last resume.
+        """
+        return RunTotals(
+            seconds=self.seconds(),
+            steps=self.past.steps + self.steps,
+            images=self.past.images + self.images,
+            flop=self.past.flop + self.flop,
+            skipped=dict(sum(skipped_photos, Counter(self.past.skipped))),
+        )
 
     def seconds(self) -> float:
-        """Tell how long the run has trained, over all its resumes."""
+        """Return the time in training so far, over all resumes."""
         return self.past.seconds + time.monotonic() - self.begun
 
-    def start_stage(self, stage: Stage, first_step: int, *, last_step: int | None) -> None:
-        """Open a stage's progress bar and start its clocks."""
+    def start_stage(
+        self, stage: Stage, first_step: int, *, last_step: int | None, flop_per_image: float
+    ) -> None:
+        """Open the progress bar of a stage and start its clocks.
+
+        Args:
+            stage: the stage.
+            first_step: first step to take.
+            last_step: step to stop before, if it is known.
+            flop_per_image: floating point operations of a step for each image.
+        """
+        self.flop_per_image = flop_per_image
         self.task = self.progress.add_task(
             stage.name, total=last_step, completed=first_step, figures=""
         )
@@ -116,13 +136,13 @@ class Monitor:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count the time inside as waiting for data."""
+        """Count the time in this context as waiting for data."""
         begun = time.monotonic()
         yield
         self.waited += time.monotonic() - begun
 
     def skipped(self, lines: tuple[str, ...]) -> None:
-        """Name a photo that could not be read, once, and count it."""
+        """Count photos that could not be read; print each error once."""
         for line in lines:
             if line not in self.skipped_photos:
                 self.console.print(f"skipped: {line}")
@@ -131,37 +151,42 @@ class Monitor:
     def step(
         self, stage: Stage, done: int, terms: dict[str, float], *, rate: float, last: bool
     ) -> int:
-        """Show a step's loss terms, record every tenth, and count: return the steps of the run.
+        """Show the loss terms of a step and record those of every tenth.
 
         Args:
-            stage: of the step.
-            done: steps of the stage.
-            terms: name -> value.
-            rate: the learning rate.
-            last: whether the stage ends with it.
+            stage: stage of the step.
+            done: steps done in the stage, this one included.
+            terms: name of a loss term -> value.
+            rate: learning rate of the step.
+            last: whether the stage ends with this step.
+
+        Returns:
+            The steps done in the whole run.
         """
         self.steps += 1
-        whole_step = self.past.steps + self.steps
+        self.images += stage.batch_size
+        self.flop += stage.batch_size * self.flop_per_image
+        run_step = self.past.steps + self.steps
         seconds = time.monotonic() - self.started
         per_second = (done - self.first_step) * stage.batch_size / seconds
         values = dict(terms)
-        share = self.waited / seconds
+        waiting = self.waited / seconds
         figures = " ".join(f"{name} {value:.4f}" for name, value in values.items())
         self.progress.update(
             self.task,
             completed=done,
-            figures=f"{per_second:.1f} images/s, {share:.0%} waiting for data, {figures}",
+            figures=f"{per_second:.1f} images/s, {waiting:.0%} waiting for data, {figures}",
         )
         if done % self.record_every == 0 or last:
             values |= {
                 "learning_rate": rate,
                 "seconds": self.seconds(),
                 "images_per_second": per_second,
-                "waiting": share,
+                "waiting": waiting,
             }
             self._record({"stage": stage.name, "step": done, **values})
-            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=whole_step)
-        return whole_step
+            self.trackers.scalars({f"train/{k}": v for k, v in values.items()}, step=run_step)
+        return run_step
 
     def validation(self, stage: Stage, done: int, figures: Validation) -> None:
         """Show and record a validation, with a picture grid."""
@@ -184,7 +209,7 @@ class Monitor:
 
 
 def read_curves(output: Path) -> list[dict[str, object]]:
-    """Read the curves of a run; a line that a killed process left half-written is passed over."""
+    """Read the curves of a run, without a line that a killed process left incomplete."""
     path = output / CURVES_NAME
     found = []
     for line in path.read_text().splitlines() if path.exists() else []:

@@ -1,4 +1,4 @@
-"""One training step's forward pass: draw a channel, transmit, weigh the errors by Eq. (14)."""
+"""The loss of a training step, Eq. (14), over a random channel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from lrisc_system.training.recipes import Stage
 
 @dataclass(frozen=True)
 class LossTerms:
-    """The loss of a batch and what it is made of, each a scalar tensor."""
+    """The loss of a batch and its terms, each a scalar tensor."""
 
     total: Tensor  # Eq. (14)
     cbr: Tensor  # expected CBR, the R of Eq. (14)
@@ -35,7 +35,7 @@ class LossTerms:
     grid: Tensor  # of the estimate, unweighted, see `grid_distortion`
 
     def values(self) -> dict[str, float]:
-        """Fetch all terms from the device at once."""
+        """Copy all terms from the device at once."""
         names = [field.name for field in fields(self)]
         terms = torch.stack([getattr(self, name).detach().float() for name in names])
         return dict(zip(names, terms.tolist(), strict=True))
@@ -47,20 +47,21 @@ def first_broken(values: Mapping[str, float]) -> str | None:
 
 
 class TrainingObjective(nn.Module):
-    """The loss of one stage as a module, so that it can be distributed as one.
+    """The loss of one stage as a module, so that Accelerate can distribute it.
 
-    The share `stage.clean_share` of a batch skips the channel (x_bar of Eq. (14)), the rest
-    crosses it (x_hat), so that every image passes the image decoder once.
+    The fraction `stage.clean_share` of a batch skips the channel (x_bar of Eq. (14)), the rest
+    crosses it (x_hat), so every image passes the image decoder once.
 
     Args:
-        system: what is trained.
+        system: model to train.
         perceptual: image batches in [0, 1] -> distance (B,); LPIPS in the paper.
-        stage: says what SNR, eta and alpha are drawn.
+        stage: stage with the ranges of SNR, eta and alpha.
         lambda_rate: lambda of Eq. (14), against R as CBR.
         lambda_perceptual: lambda_p of Eq. (13).
         lambda_grid: weight of `grid_distortion`.
-        magnification: the largest at which `perceptual` sees the images, see `multiscale`.
-        channel: what the symbols cross; AWGN by default.
+        magnification: largest factor by which a random part of an image is enlarged before
+            `perceptual`, see `multiscale`.
+        channel: channel of the symbols; AWGN by default.
     """
 
     def __init__(
@@ -93,9 +94,10 @@ class TrainingObjective(nn.Module):
 
         Args:
             samples: crops on the model's device.
-            seed: of the SNR, eta, alpha, channel noise, rounding noise, diffusion time,
+            seed: seed of SNR, eta, alpha, channel noise, rounding noise, diffusion time and
                 magnification.
-            part: which micro-batch of its step it is; shares out the images without a channel.
+            part: number of the micro-batch in its step; it decides how many images skip the
+                channel.
             rate_scale: factor on lambda_rate, for the warm-up.
         """
         device = samples.image.device
@@ -116,7 +118,7 @@ class TrainingObjective(nn.Module):
         )
         rate = sent.rate.float()
         lambda_rate = self.lambda_rate * rate_scale
-        if not self.stage.redraw:
+        if not self.stage.decode_images:
             zero = rate.new_zeros(())
             return LossTerms(
                 lambda_rate * rate.mean(), rate.mean().detach(), zero, zero, zero, zero
@@ -152,12 +154,12 @@ class TrainingObjective(nn.Module):
             )
 
 
-def clean_images(share: float, *, part: int, count: int) -> int:
+def clean_images(fraction: float, *, part: int, count: int) -> int:
     """Count the images of micro-batch `part` that skip the channel.
 
-    Rounded over the whole batch, so that the share holds for micro-batches of one image too.
+    Rounded over the whole batch, so that the fraction holds for micro-batches of one image too.
     """
-    first, last = (math.floor(share * place * count + 0.5) for place in (part, part + 1))
+    first, last = (math.floor(fraction * index * count + 0.5) for index in (part, part + 1))
     return last - first
 
 

@@ -37,7 +37,7 @@ class Kind:
 
 
 def is_number(value: object) -> bool:
-    """Tell numbers from booleans, which Python counts among the integers."""
+    """Say whether a value is a number; for Python, booleans are integers too."""
     return type(value) in (int, float)
 
 

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMPUTED = ".quantiles"
-"""Parameters in name only: `Hyperprior.update` computes the range of z's prior from the prior."""
+"""Suffix of parameters that are not trained: `Hyperprior.update` computes them from the prior."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what moves, under which channel, for how long.
+    """One stage of training: the trained parameters, the channel, the length and the rates.
 
     Args:
         name: of the stage.
-        trainable: prefixes of the parameters that move.
-        frozen: prefixes among those that do not.
-        clean_share: share of each micro-batch that skips the channel: those images are x_bar of
+        trainable: prefixes of the names of the trained parameters.
+        frozen: prefixes of those among them that are not trained.
+        clean_share: fraction of each batch that skips the channel: these images are x_bar of
             Eq. (14), the others x_hat. 1 trains without a channel.
-        redraw: whether the image decoder takes part; without it the loss is the rate alone.
+        decode_images: whether the image decoder runs; without it the loss is the rate alone.
         snr_db: range of the SNR drawn for each image, uniformly.
         eta: range of eta of Eq. (6) drawn for each image, log-uniformly.
         alpha: range of alpha of Eq. (3) drawn for each image, log-uniformly.
@@ -45,7 +45,7 @@ class Stage:
     trainable: tuple[str, ...]
     frozen: tuple[str, ...] = ()
     clean_share: float = 0.0
-    redraw: bool = True
+    decode_images: bool = True
     snr_db: tuple[float, float] = (10.0, 10.0)
     eta: tuple[float, float] = (0.2, 0.2)
     alpha: tuple[float, float] = (0.2, 0.2)
@@ -104,11 +104,12 @@ class Recipe:
         stages: in order.
         lambda_rate: lambda of Eq. (14), per unit of CBR.
         lambda_perceptual: lambda_p of Eq. (13).
-        perceptual: networks of LPIPS in Eq. (13), alex or vgg; their distances add.
-        magnification: the largest at which they see the crops, see `multiscale`.
+        perceptual: networks of LPIPS in Eq. (13), alex or vgg; their distances are summed.
+        magnification: largest factor by which a random part of a crop is enlarged before LPIPS, see
+            `multiscale`.
         lambda_grid: weight of the pattern that errors in flat areas have in common, see
             `losses.grid_distortion`.
-        average_decay: of the moving average of the weights, which is what is kept.
+        average_decay: decay of the moving average of the weights, which is the trained model.
 
     Raises:
         ValueError: if there is no stage, two have one name, or a number is out of range.
@@ -139,12 +140,12 @@ class Recipe:
             raise ValueError(f"expected average_decay in [0, 1), got {self.average_decay:g}")
 
 
-def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
-    """Let some parts alone move in the stages; a stage that moves none of them is left out.
+def select_parts(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
+    """Train only some parts in the stages; stages that train none of them are left out.
 
     Args:
-        stages: in order.
-        only: prefixes of parameters.
+        stages: stages in order.
+        only: prefixes of the names of the parameters to train.
     """
     for stage in stages:
         common = tuple(
@@ -157,11 +158,11 @@ def narrow(stages: Iterable[Stage], only: tuple[str, ...]) -> Iterator[Stage]:
             yield replace(stage, trainable=common)
 
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-def find_preset(name: str, presets: Mapping[str, Found]) -> Found:
-    """Look up what belongs to a preset.
+def find_preset(name: str, presets: Mapping[str, Value]) -> Value:
+    """Look up the value of a preset.
 
     Raises:
         ValueError: if there is no such preset.

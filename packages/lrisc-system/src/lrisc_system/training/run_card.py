@@ -1,52 +1,59 @@
-"""The run card: what a model was trained on, how and for how long, beside its weights."""
+"""The run card, next to the weights: what a model was trained on, how and for how long."""
 
 from __future__ import annotations
 
 import json
 import platform
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import cast
 
 import accelerate
 import torch
+from accelerate import Accelerator
 
-from lrisc_system.data.photos import Fingerprint
+from lrisc_system.data.photos import Fingerprint, hash_names
+from lrisc_system.devices import describe_device
 from lrisc_system.storage.checkpoint import CARD_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.tensors import CheckpointError
+from lrisc_system.training.curve_plot import plot_curves
+from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Recipe
-from lrisc_system.training.state import Ledger, Place
+from lrisc_system.training.settings import TrainSettings
 
 TEXT_NAME, PLOT_NAME = "run.md", "run-curves.png"
 SELECTION = (
     "the last step; the weights are the moving average of the trained ones; "
     "no checkpoint was chosen by its validation figures"
 )
+FLOP = "matrix products, convolutions and attention, forward and backward"
 
 
 @dataclass(frozen=True)
 class RunCard:
-    """What there is to know of a run.
+    """Record of a run.
 
     Args:
-        model: what was trained, as `--model` names it.
-        preset: of the model.
-        seed: of everything random.
+        model: kind of the model, as `--model` names it.
+        preset: preset of the model.
+        seed: seed of everything random.
         data: fingerprint of the training photos.
         held_out: fingerprint of the validation photos.
-        masks: whether saliency came from files; detected on the fly otherwise.
-        start: what training began with, by `describe_start`.
+        masks: whether saliency maps came from files; otherwise they were detected during training.
+        start: initial weights, by `describe_start`.
         recipe: stages and loss weights.
-        processes: that trained.
+        minutes: length of the run if it was given as a time; then the recipe's steps do not count.
+        device: device of each process, by `describe_device`.
+        processes: number of processes.
         accumulate: micro-batches per process and step.
         mixed_precision: "no" or "bf16".
-        place: where the run stood.
-        resumed_at: where it was taken up again.
-        ledger: seconds trained and photos skipped.
+        position: position of the run when the card was written.
+        resumed_at: positions at which the run was resumed.
+        totals: totals of the run.
         curves: lines of the run's curves.
     """
 
@@ -58,21 +65,26 @@ class RunCard:
     masks: bool
     start: str
     recipe: Recipe
+    minutes: float | None
+    device: str
     processes: int
     accumulate: int
     mixed_precision: str
-    place: Place
-    resumed_at: Sequence[str]
-    ledger: Ledger
-    curves: Sequence[dict[str, object]]
+    position: Position = field(default_factory=Position)
+    resumed_at: Sequence[str] = ()
+    totals: RunTotals = field(default_factory=RunTotals)
+    curves: Sequence[dict[str, object]] = ()
 
     def to_json(self) -> str:
-        """Write the card for programs."""
-        own = {name: value for name, value in asdict(self).items() if name != "ledger"}
+        """Write the card as JSON."""
+        own = asdict(self)
+        position, totals = own.pop("position"), own.pop("totals")
         return json.dumps(
             {
                 **own,
-                **asdict(self.ledger),
+                "place": position,
+                **totals,
+                "images_per_second": self.totals.images_per_second(),
                 "selection": SELECTION,
                 "versions": versions(),
             },
@@ -80,24 +92,30 @@ class RunCard:
         )
 
     def to_markdown(self) -> str:
-        """Write the card for people."""
-        recipe, stages = self.recipe, self.recipe.stages
-        reached = f"stage {stages[self.place.stage].name}, step {self.place.step}"
+        """Write the card as Markdown."""
+        recipe, stages, totals = self.recipe, self.recipe.stages, self.totals
+        reached = f"stage {stages[self.position.stage].name}, step {self.position.step}"
+        length = "the steps below" if self.minutes is None else f"{self.minutes:g} minutes"
         lines = [
             f"# Run of `{self.model}`, preset `{self.preset}`",
             "",
             "| | |",
             "| --- | --- |",
             f"| reached | {reached} |",
-            f"| trained | {self.ledger.seconds:.0f} s on {self.processes} process(es), "
+            f"| length | {length} |",
+            f"| trained | {totals.seconds:.0f} s on {self.processes} process(es), "
             f"accumulation {self.accumulate}, mixed precision {self.mixed_precision} |",
+            f"| device | {self.device} |",
+            f"| steps | {totals.steps} steps, {totals.images} images, "
+            f"{totals.images_per_second():.1f} images/s |",
+            f"| FLOP | {totals.flop:.2e}, an estimate: {FLOP} |",
             f"| resumed at | {', '.join(self.resumed_at) or 'never'} |",
             f"| seed | {self.seed} |",
             f"| data | {self.data.files} files, names and sizes {self.data.sha256[:16]} |",
             f"| held out | {self.held_out.files} files, {self.held_out.sha256[:16]} |",
-            f"| saliency | {'mask files' if self.masks else 'detected on the fly'} |",
+            f"| saliency | {'mask files' if self.masks else 'detected during training'} |",
             f"| start | {self.start} |",
-            f"| photos skipped | {len(self.ledger.skipped)} |",
+            f"| photos skipped | {len(totals.skipped)} |",
             f"| loss | lambda_rate {recipe.lambda_rate:g}, lambda_perceptual "
             f"{recipe.lambda_perceptual:g} on LPIPS-{' + LPIPS-'.join(recipe.perceptual)}, "
             f"magnification up to {recipe.magnification} |",
@@ -117,20 +135,64 @@ class RunCard:
             f"![curves]({PLOT_NAME})",
             "",
         ]
-        if self.ledger.skipped:
+        if totals.skipped:
             lines += ["Photos skipped, and how often they were met:", ""]
-            lines += [f"- {count} x {line}" for line, count in sorted(self.ledger.skipped.items())]
+            lines += [f"- {count} x {line}" for line, count in sorted(totals.skipped.items())]
             lines.append("")
         return "\n".join(lines)
 
 
+def describe_run(
+    settings: TrainSettings,
+    *,
+    recipe: Recipe,
+    data: Fingerprint,
+    held_out: Iterable[Path],
+    accelerator: Accelerator,
+) -> RunCard:
+    """Make the card of a run that has not begun.
+
+    Args:
+        settings: settings of the run.
+        recipe: recipe of the run.
+        data: fingerprint of the training photos.
+        held_out: validation photos.
+        accelerator: joins the processes.
+    """
+    return RunCard(
+        model=settings.model,
+        preset=settings.preset,
+        seed=settings.seed,
+        data=data,
+        held_out=hash_names((path.name, path.stat().st_size) for path in held_out),
+        masks=settings.masks is not None,
+        start=describe_start(settings.start_from),
+        recipe=recipe,
+        minutes=settings.minutes,
+        device=describe_device(accelerator.device),
+        processes=accelerator.num_processes,
+        accumulate=settings.accumulate,
+        mixed_precision=accelerator.mixed_precision,
+    )
+
+
 def describe_start(trained: Path | None) -> str:
-    """Say what training began with: the closed form, or a trained model in a folder."""
-    return "closed form" if trained is None else f"weights {hash_file(trained / WEIGHTS_NAME)[:16]}"
+    """Describe the initial weights: the closed form, or the hash of a trained model's file.
+
+    Raises:
+        CheckpointError: if the file cannot be read.
+    """
+    if trained is None:
+        return "closed form"
+    path = trained / WEIGHTS_NAME
+    try:
+        return f"weights {hash_file(path)[:16]}"
+    except OSError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
 
 
 def versions() -> dict[str, str]:
-    """Name the versions that figures may depend on."""
+    """List the versions that the results may depend on."""
     return {
         "python": platform.python_version(),
         "lrisc-system": _own_version(),
@@ -141,7 +203,7 @@ def versions() -> dict[str, str]:
 
 
 def _own_version() -> str:
-    """Name the installed version; from a source tree on the path, say that there is none."""
+    """Return the installed version, or say that the package runs from its source tree."""
     try:
         return version("lrisc-system")
     except PackageNotFoundError:
@@ -155,48 +217,34 @@ def write_card(card: RunCard, folder: Path) -> None:
 
 
 def finish_card(card: RunCard, folder: Path, *, model: Path) -> None:
-    """Write the card and the plot of the curves, and put a copy beside the finished weights."""
+    """Write the card and the plot of the curves, and copy them into the folder of the model."""
     write_card(card, folder)
-    plot_curves(card, folder / PLOT_NAME)
+    plot_curves(card.recipe.stages, card.curves, folder / PLOT_NAME)
     for name in (CARD_NAME, TEXT_NAME, PLOT_NAME):
         shutil.copyfile(folder / name, model / name)
 
 
+def write_average_card(
+    folder: Path, *, model: str, preset: str | None, averaged: Sequence[Path]
+) -> None:
+    """Write `run.json` next to the average of trained models, so that the model opens by its kind.
+
+    Args:
+        folder: folder of the new model.
+        model: kind of the models, as `--model` names it.
+        preset: their preset, if it is known.
+        averaged: folders of the models; the hashes of their weights are recorded.
+    """
+    card = {
+        "model": model,
+        **({} if preset is None else {"preset": preset}),
+        "average_of": [hash_file(trained / WEIGHTS_NAME) for trained in averaged],
+        "versions": versions(),
+    }
+    write_atomically(folder / CARD_NAME, (json.dumps(card, indent=1) + "\n").encode())
+
+
 def read_resumes(folder: Path) -> list[str]:
-    """Read where the run of a folder was taken up before."""
+    """Read the positions at which the run of a folder was resumed before."""
     path = folder / CARD_NAME
     return list(json.loads(path.read_text())["resumed_at"]) if path.exists() else []
-
-
-def plot_curves(card: RunCard, path: Path) -> None:
-    """Draw loss, CBR, PSNR and LPIPS over the steps of the whole run."""
-    from matplotlib.figure import Figure
-
-    first, total = {}, 0
-    for stage in card.recipe.stages:
-        first[stage.name] = total
-        total += max(
-            (cast(int, x["step"]) for x in card.curves if x["stage"] == stage.name), default=0
-        )
-    panels: dict[str, list[tuple[float, float]]] = {
-        "loss": [],
-        "expected CBR": [],
-        "PSNR (dB), held out": [],
-        "LPIPS, held out": [],
-    }
-    for line in card.curves:
-        step = first[str(line["stage"])] + cast(int, line["step"])
-        figures = cast(dict[str, float], line.get("validation", line))
-        names = {"psnr": "PSNR (dB), held out", "lpips": "LPIPS, held out"}
-        names |= {} if "validation" in line else {"total": "loss", "cbr": "expected CBR"}
-        for key, title in names.items():
-            if key in figures:
-                panels[title].append((step, figures[key]))
-    figure = Figure(figsize=(9, 7))
-    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.95, hspace=0.35)
-    for axes, (title, points) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
-        axes.plot(*zip(*points, strict=True) if points else ([], []), ".-")
-        axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
-        for start in first.values():
-            axes.axvline(start, color="0.85", zorder=0)
-    figure.savefig(path, dpi=100)

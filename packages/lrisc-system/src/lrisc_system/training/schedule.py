@@ -1,4 +1,4 @@
-"""How far a stage is, and when it ends: by its steps, or by the minutes of the whole run."""
+"""The progress and the end of a stage: by its steps, or by the minutes of the whole run."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from lrisc_system.training.recipes import Stage
 
 
 class Schedule(Protocol):
-    """Tells the training loop where in a stage it is."""
+    """Tells the training loop the progress of a stage, and when the stage ends."""
 
     def progress(self, index: int, step: int, seconds: float) -> float:
-        """Tell how much of a stage is done, in [0, 1].
+        """Return the fraction of a stage that is done, in [0, 1].
 
         Args:
-            index: of the stage.
-            step: of the stage, from 0.
-            seconds: that the run has trained, over all its stages.
+            index: index of the stage.
+            step: step of the stage, from 0.
+            seconds: time in training so far, over all stages.
         """
         ...
 
     def is_over(self, index: int, step: int, seconds: float) -> bool:
-        """Tell whether a stage ends before this step."""
+        """Say whether a stage ends before this step."""
         ...
 
     def last_step(self, index: int) -> int | None:
-        """Name the step that a stage stops before, if that is known beforehand."""
+        """Return the step that a stage stops before, if it is known beforehand."""
         ...
 
 
@@ -43,24 +43,24 @@ class StepSchedule:
         self.steps = [stage.steps for stage in stages]
 
     def progress(self, index: int, step: int, seconds: float) -> float:
-        """Tell how much of a stage is done: 0 at its first step, 1 at its last."""
+        """Return the fraction of a stage that is done: 0 at its first step, 1 at its last."""
         return step / max(1, self.steps[index] - 1)
 
     def is_over(self, index: int, step: int, seconds: float) -> bool:
-        """Tell whether all steps are done."""
+        """Say whether all steps are done."""
         return step >= self.steps[index]
 
     def last_step(self, index: int) -> int | None:
-        """Name the number of steps."""
+        """Return the number of steps."""
         return self.steps[index]
 
 
 class TimeSchedule:
-    """All stages together take a number of minutes, each a part as large as its share of pixels.
+    """All stages together take a number of minutes. Each gets time in proportion to its pixels.
 
     Args:
-        stages: of the recipe; a stage's share is steps x batch size x crop^2.
-        minutes: of training, above 0.
+        stages: stages of the recipe; the pixels of a stage are steps x batch size x crop^2.
+        minutes: minutes of training, above 0.
 
     Raises:
         ValueError: if the minutes are not a number above 0.
@@ -73,29 +73,29 @@ class TimeSchedule:
         self.ends = [60 * minutes * done / sum(pixels) for done in accumulate(pixels)]
 
     def progress(self, index: int, step: int, seconds: float) -> float:
-        """Tell how much of the stage's time has passed."""
+        """Return the fraction of the stage's time that has passed, in [0, 1]."""
         begin = self.ends[index - 1] if index else 0.0
         return min(1.0, max(0.0, (seconds - begin) / (self.ends[index] - begin)))
 
     def is_over(self, index: int, step: int, seconds: float) -> bool:
-        """Tell whether the stage's time has passed."""
+        """Say whether the stage's time has passed."""
         return seconds >= self.ends[index]
 
     def last_step(self, index: int) -> int | None:
-        """Give none: how many steps fit is not known."""
+        """Return None: the number of steps is not known beforehand."""
         return None
 
 
 def learning_rate(stage: Stage, *, progress: float, step: int) -> float:
-    """Anneal from the first to the last learning rate of a stage by half a cosine.
+    """Compute the learning rate: half a cosine from the first to the last rate of a stage.
 
-    The first `stage.warmup` steps come in on a line from 0: they stand in for what a new optimiser
-    does not know yet.
+    In the first `stage.warmup` steps it grows linearly from 0, while the moments of the new
+    optimiser settle.
 
     Args:
-        stage: with the two learning rates.
-        progress: of the stage, in [0, 1].
-        step: of the stage, from 0.
+        stage: stage with the two learning rates.
+        progress: fraction of the stage that is done, in [0, 1].
+        step: step of the stage, from 0.
     """
     swing = (1 + math.cos(math.pi * progress)) / 2
     rate = stage.final_learning_rate + (stage.learning_rate - stage.final_learning_rate) * swing
@@ -103,5 +103,8 @@ def learning_rate(stage: Stage, *, progress: float, step: int) -> float:
 
 
 def rate_scale(stage: Stage, step: int) -> float:
-    """Bring lambda of Eq. (14) in from a tenth, so that the first images are not grey."""
+    """Compute the factor on lambda of Eq. (14): it grows from 0.1 to 1 over the warm-up.
+
+    With the full lambda from the start, the first images turn grey.
+    """
     return 1.0 if step >= stage.rate_warmup else 0.1 + 0.9 * step / stage.rate_warmup

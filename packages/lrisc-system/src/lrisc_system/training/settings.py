@@ -1,4 +1,4 @@
-"""What a training run is told: the options of `lrisc train`."""
+"""The settings of a training run: the options of `lrisc train`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lrisc_system.options import (
     TextOption,
 )
 from lrisc_system.training.recipe_files import read_recipe
-from lrisc_system.training.recipes import Recipe, Stage, narrow
+from lrisc_system.training.recipes import Recipe, Stage, select_parts
 
 
 @dataclass(frozen=True)
@@ -26,50 +26,55 @@ class TrainSettings:
     """One training run.
 
     Args:
-        preset: Name of the model's numbers, and of the recipe that it is trained by.
-        output: Folder of the run: checkpoints, curves, run card, and the finished model.
-        data: Folder of photos to train on; with --stream, a folder of photos to validate on.
+        preset: Preset of the model and of its recipe.
+        output: Write checkpoints, curves, the run card and the finished model to this folder.
+        data: Folder of photos to train on; with --stream, of photos to validate on.
         stream: Tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
-        masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
+        masks: Folder of saliency maps `stem.png`; without it, the model's detector makes them.
         resume: Continue from the newest checkpoint in --output.
-        recipe: TOML file with the stages and the weights of the loss, instead of the preset's; an
-            option below changes what it names. Start from `lrisc recipes --preset small --as toml`.
-        first_stage: Name of the stage to begin with; without it, all stages run.
-        only: Parts of the model that move, such as decoder; without it, all do. Stages that move
-            none of them are left out. These parts may differ from those of --checkpoint.
-        batch_size: Images in a step of every stage, over all processes, instead of the recipe's.
-        learning_rate: Learning rate at the start of every stage, instead of the recipe's; the one
-            at its end changes by the same factor.
-        reals_per_token: Of deepjscc: real numbers sent for 16 x 16 pixels; CBR is this over 1536.
+        recipe: TOML file with the stages and the loss weights, instead of the preset's. The options
+            below change single values. `lrisc recipes --preset small --as toml` prints a recipe to
+            edit.
+        first_stage: Name of the first stage to run; without it, all stages run.
+        only: Parts of the model to train, such as decoder; without it, all parts that a stage
+            trains. Stages that train none of them are skipped. These parts need not fit the
+            weights of --checkpoint.
+        batch_size: Images per step over all processes, in every stage, instead of the recipe's.
+        learning_rate: Learning rate at the start of every stage, instead of the recipe's. The rate
+            at the end of the stage changes by the same factor.
+        reals_per_token: Only for deepjscc: real numbers sent for 16 x 16 pixels. The CBR is this
+            number over 1536.
         steps_scale: Factor on the steps of every stage.
-        minutes: Minutes of training, instead of the recipe's steps: the stages share them in
-            proportion to their pixels, and learning rates follow the clock. Setting up, the last
-            validation and saving come on top.
+        minutes: Minutes of training, instead of the recipe's steps. Each stage gets time in
+            proportion to its pixels, and the learning rates follow the time. The setup, the last
+            validation and the last checkpoint take more time.
         accumulate: Micro-batches per process and step.
-        cache: Where decoded photos are kept: in memory (ram), on the GPU (device), or nowhere
-            (none); auto takes the first of device and ram of which they need less than a quarter.
-        workers: Data loading processes, if there is no cache.
+        cache: Keep decoded photos in memory (ram), on the GPU (device), or nowhere (none). With
+            auto, keep them on the GPU or else in memory, if they need at most a quarter of what is
+            free there.
+        workers: Number of data loading processes, if there is no cache.
         lambda_rate: lambda of Eq. (14), per unit of CBR, instead of the recipe's.
         lambda_perceptual: lambda_p of Eq. (13), instead of the recipe's.
-        perceptual: Networks of LPIPS in the loss, whose distances add, instead of the recipe's.
-            Validation reports alex, whatever trains.
+        perceptual: Networks of LPIPS in the loss, instead of the recipe's; their distances are
+            summed. Validation always reports LPIPS with alex.
         magnification: Largest factor by which a random part of a crop is enlarged before LPIPS,
             instead of the recipe's.
         vgg: File of VGG16's weights for LPIPS; without it, what torchvision's cache holds.
-        max_norm: Gradients are clipped to this norm.
-        mixed_precision: bf16 halves the activations; without it, what the launcher says.
+        max_norm: Clip gradients to this norm.
+        mixed_precision: Compute in bf16, which halves the memory of activations, or not (no);
+            without it, the launcher's choice.
         checkpoint_gradients: Recompute the U-Net's units in the backward pass, to save memory.
-        compile: Compile g_a and the U-Net by torch.compile.
-        log_with: Trackers of accelerate: tensorboard, wandb and more.
+        compile: Compile g_a and the U-Net with torch.compile.
+        log_with: Write curves to these trackers of Accelerate: tensorboard, wandb and others.
         save_every: Steps between checkpoints.
         keep: Number of newest checkpoints to keep.
         validate_every: Steps between validations, each with a picture grid.
         validation_photos: Number of held-out photos in a validation.
-        start_from: folder of a trained model, whose weights are the start; the closed form by
+        start_from: folder of a trained model whose weights training starts from; the closed form by
             default. The option is `--checkpoint`.
-        model: what to train, as `--model` names it.
-        device: to train on; a GPU if there is one by default.
-        seed: of everything random.
+        model: kind of model to train, as `--model` names it.
+        device: device to train on; by default a GPU if there is one.
+        seed: seed of everything random.
 
     Raises:
         ValueError: if there is nothing to train on, or a number is out of range.
@@ -125,24 +130,24 @@ class TrainSettings:
             raise ValueError(f"expected a learning rate above 0, got {self.learning_rate:g}")
 
     def adjust(self, known: Recipe) -> Recipe:
-        """Apply what these settings change in the recipe of the preset.
+        """Apply the changes of these settings to the recipe of the preset.
 
         Args:
-            known: recipe of the preset; the file `recipe` takes its place.
+            known: recipe of the preset; the file `recipe` replaces it.
 
         Raises:
-            ValueError: if it has no stage of the name `first_stage`, or none that moves a part, or
-                the file is no recipe.
+            ValueError: if it has no stage of the name `first_stage`, or no stage that trains one of
+                the parts `only`, or the file is not a recipe.
         """
         known = known if self.recipe is None else read_recipe(self.recipe)
         names = [stage.name for stage in known.stages]
         first = names[0] if self.first_stage is None else self.first_stage
         if first not in names:
             raise ValueError(f"expected a first stage of {names}, got {first!r}")
-        stages = tuple(narrow(known.stages[names.index(first) :], self.only or ("",)))
+        stages = tuple(select_parts(known.stages[names.index(first) :], self.only or ("",)))
         if not stages:
             parts = ", ".join(self.only)
-            raise ValueError(f"expected a stage from {first!r} on that moves {parts}, got none")
+            raise ValueError(f"expected a stage from {first!r} on that trains {parts}, got none")
         chosen: dict[str, Any] = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,

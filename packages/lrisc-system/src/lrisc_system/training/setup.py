@@ -1,4 +1,4 @@
-"""What a run is made of, built from its settings: processes, data, model."""
+"""The parts of a run, made from its settings: processes, data, loss networks, optimiser."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from accelerate.utils import DistributedType
 from torch import nn
 from torch.optim import Adam
 
+from lrisc_system.data.crops import DataPartition, mix_seed
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits
 from lrisc_system.data.photos import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.data.shards import ShardCrops, list_shards
 from lrisc_system.devices import find_device
-from lrisc_system.training.recipes import Stage
+from lrisc_system.losses import Perceptual, sum_distances
+from lrisc_system.metrics.lpips import lpips_network
+from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.trackers import check_trackers
 from roi_saliency import SaliencyDetector
@@ -25,9 +28,9 @@ CPU = torch.device("cpu")
 
 
 def choose_device(device: torch.device) -> None:
-    """Let Accelerate use a device; of several processes on GPUs, each has one of its own already.
+    """Make Accelerate use a device. Each of several processes on GPUs has its own already.
 
-    Accelerate reads the environment alone for this, when it starts.
+    Accelerate takes the device from an environment variable when it starts.
 
     Raises:
         ValueError: if several processes are asked to share one GPU.
@@ -40,10 +43,10 @@ def choose_device(device: torch.device) -> None:
 
 
 def start_accelerator(settings: TrainSettings) -> Accelerator:
-    """Join the processes of the run, or be the only one.
+    """Join the processes of the run.
 
     Raises:
-        ValueError: if the launcher asks for what training does not do.
+        ValueError: if the launcher or the settings ask for something that training cannot do.
     """
     check_trackers(settings.log_with)
     if settings.device is not None:
@@ -61,7 +64,7 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
         )
     if accelerator.gradient_accumulation_steps != settings.accumulate:
         raise ValueError(
-            f"expected --accumulate to say how many micro-batches make a step, got "
+            f"expected {settings.accumulate} micro-batches per step (--accumulate), got "
             f"{accelerator.gradient_accumulation_steps} from the launcher"
         )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
@@ -74,15 +77,79 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
+def check_stages(recipe: Recipe, *, parts: int) -> None:
+    """Check that the batches of all stages can be split.
+
+    Args:
+        recipe: recipe of the run.
+        parts: micro-batches in a step, processes times accumulation.
+
+    Raises:
+        ValueError: if a batch size is not a multiple of `parts`.
+    """
+    for stage in recipe.stages:
+        if stage.batch_size % parts:
+            raise ValueError(
+                f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
+                f"processes times accumulation, got {parts}"
+            )
+
+
+def partition_data(
+    stage: Stage,
+    accelerator: Accelerator,
+    settings: TrainSettings,
+    *,
+    index: int,
+    first_step: int,
+    last_step: int | None,
+) -> DataPartition:
+    """Select the data of a stage that this process reads.
+
+    Args:
+        stage: the stage.
+        accelerator: joins the processes.
+        settings: settings of the run.
+        index: index of the stage.
+        first_step: first step to take.
+        last_step: step to stop before, if it is known.
+    """
+    parts = accelerator.num_processes * settings.accumulate
+    return DataPartition(
+        size=stage.crop,
+        micro_batch=stage.batch_size // parts,
+        parts=parts,
+        rank=accelerator.process_index,
+        world=accelerator.num_processes,
+        seed=mix_seed(settings.seed, index),
+        first_step=first_step,
+        last_step=last_step,
+        scale=stage.scale,
+    )
+
+
+def load_loss_networks(
+    recipe: Recipe, settings: TrainSettings, *, device: torch.device
+) -> Perceptual:
+    """Load the LPIPS networks of the loss: two image batches -> sum of their distances, (B,).
+
+    Raises:
+        ValueError: if the weights of a network are missing.
+    """
+    files = {"vgg": settings.vgg}
+    networks = [lpips_network(name, files.get(name)).to(device) for name in recipe.perceptual]
+    return sum_distances(networks)
+
+
 def open_data(
     settings: TrainSettings, *, detector: SaliencyDetector, device: torch.device
 ) -> tuple[Source, list[Path]]:
-    """Find the training crops and the photos held out for validation.
+    """Open the training crops, and list the photos held out for validation.
 
     Args:
-        settings: of the run.
-        detector: finds the saliency of photos that have no mask.
-        device: that trains.
+        settings: settings of the run.
+        detector: makes the saliency maps of photos that have no mask.
+        device: device that trains.
 
     Raises:
         ValueError: if there are no photos, no shards, or a photo has no mask.
@@ -94,34 +161,35 @@ def open_data(
     if not photos:
         raise ValueError(f"expected photos to train on in {settings.data}, got only held-out ones")
     masks = find_masks(photos, settings.masks) if settings.masks else None
-    return cached(PhotoCrops(photos, masks, detector), settings.cache, device), held_out
+    return cache_photos(PhotoCrops(photos, masks, detector), settings.cache, device), held_out
 
 
-def cached(photos: PhotoCrops, cache: str, device: torch.device) -> Source:
-    """Decode photos once, where there is room for them.
+def cache_photos(photos: PhotoCrops, cache: str, device: torch.device) -> Source:
+    """Decode photos once into a cache, if there is one.
 
     Args:
-        photos: to train on.
-        cache: ram, device, none, or auto: whichever of device and ram has room.
-        device: that trains.
+        photos: photos to train on.
+        cache: where to keep them: ram, device, none, or auto, the first of device and ram that has
+            enough free memory.
+        device: device that trains.
     """
-    places = {"device": [device], "ram": [CPU], "auto": [device, CPU], "none": []}[cache]
+    candidates = {"device": [device], "ram": [CPU], "auto": [device, CPU], "none": []}[cache]
     size = decoded_bytes(photos) if cache == "auto" else 0
-    for place in places:
-        if fits(size, place):
-            return CachedPhotos(photos, device=place)
+    for candidate in candidates:
+        if fits(size, candidate):
+            return CachedPhotos(photos, device=candidate)
     return photos
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, fused: bool) -> Adam:
-    """Make the optimiser of a stage: Adam, in one kernel where parameters lie on one GPU."""
+    """Make the optimiser of a stage: Adam, fused into one kernel where the parameters allow it."""
     return Adam(parameters, lr=lr, fused=fused)
 
 
 def freeze_all_but(stage: Stage, model: nn.Module) -> dict[str, nn.Parameter]:
-    """Let gradients reach the parameters of a stage only, and return those.
+    """Turn gradients on for the parameters of a stage only, and return these.
 
-    The heads of rate 0 are empty; FSDP cannot share out their gradient.
+    The heads of rate 0 are empty, and FSDP cannot shard their gradients: they get none.
     """
     trained = dict(stage.parameters(model))
     for name, parameter in model.named_parameters():

@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def check_trackers(names: tuple[str, ...]) -> None:
-    """Refuse a tracker that accelerate does not know, or whose package is missing.
+    """Check that Accelerate knows the trackers, and that their packages are installed.
 
     Raises:
-        ValueError: naming what there is.
+        ValueError: if one is unknown or not installed.
     """
     known = sorted(LOGGER_TYPE_TO_CLASS)
     installed = {str(name) for name in get_available_trackers()}
@@ -29,8 +29,8 @@ class Trackers:
     """The trackers of a run; with none, nothing happens.
 
     Args:
-        accelerator: made with `log_with`.
-        config: numbers and words to file with the run.
+        accelerator: accelerator with `log_with`.
+        config: settings to record with the run.
     """
 
     def __init__(self, accelerator: Accelerator, *, config: Mapping[str, str | float]) -> None:
@@ -43,7 +43,7 @@ class Trackers:
         self.accelerator.log(dict(values), step=step)
 
     def picture(self, name: str, image: Tensor, *, step: int) -> None:
-        """Record an image (1, 3, H, W) in [0, 1], where a tracker takes images."""
+        """Record an image (1, 3, H, W) in [0, 1] in the trackers that take images."""
         pixels = image.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()  # (1, H, W, 3)
         for tracker in self.accelerator.trackers:
             if tracker.name == "tensorboard":
@@ -52,6 +52,6 @@ class Trackers:
                 tracker.log_images({name: pixels}, step=step)
 
     def finish(self) -> None:
-        """Let the trackers write what they hold."""
+        """Flush and close the trackers."""
         for tracker in self.accelerator.trackers:
             tracker.finish()

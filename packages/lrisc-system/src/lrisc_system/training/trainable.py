@@ -1,4 +1,4 @@
-"""What the training loop asks of a kind of model."""
+"""The interface between the training loop and a kind of model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class TrainableModel(Protocol[Model]):
 
     @property
     def detector(self) -> SaliencyDetector:
-        """Finds the saliency of photos that have no mask."""
+        """Makes the saliency map of photos that have no mask."""
         ...
 
     def recipes(self) -> dict[str, Recipe]:
-        """Give the recipe of every preset."""
+        """Return the recipe of every preset."""
         ...
 
     def make(self, settings: TrainSettings) -> Model:
@@ -35,11 +35,11 @@ class TrainableModel(Protocol[Model]):
         ...
 
     def adapt(self, model: Model, settings: TrainSettings) -> None:
-        """Do to a model that will be trained what the settings ask of its modules."""
+        """Prepare a model for training: compile it and recompute its activations, as set."""
         ...
 
     def start(self, model: Model, photos: Source, *, seed: int) -> None:
-        """Set a model's weights from photos in closed form."""
+        """Initialise a model from photos in closed form."""
         ...
 
     def objective(
@@ -53,14 +53,14 @@ class TrainableModel(Protocol[Model]):
         ...
 
     def link(self, model: Model, *, channel: Channel | None = None) -> Link:
-        """Give a finished model as a link over `channel`, AWGN by default.
+        """Make a link of a finished model over `channel`, AWGN by default.
 
-        Asked for `cbr=None`, it takes the bandwidth that the model was trained for.
+        With `cbr=None`, the link uses the bandwidth that the model was trained for.
         """
         ...
 
     def save(self, model: Model, folder: Path) -> None:
-        """Write a finished model into a folder, as `replacing` does."""
+        """Write a finished model to a folder; other files of the folder stay."""
         ...
 
     def load(self, folder: Path) -> Model:

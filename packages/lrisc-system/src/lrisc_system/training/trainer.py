@@ -1,111 +1,85 @@
-"""The only training loop: Algorithm 1 of the paper, distributed by Accelerate."""
+"""The training loop: Algorithm 1 of the paper, distributed by Accelerate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
-from accelerate.optimizer import AcceleratedOptimizer
-from accelerate.utils import broadcast, gather_object
-from torch import Tensor, nn
+from accelerate.utils import broadcast
+from torch import nn
 
-from lrisc_system.data.crops import Share, mix_seed
-from lrisc_system.data.photos import Samples, find_masks, hash_names
-from lrisc_system.losses import added
-from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.storage.pretrained import WEIGHTS_NAME
 from lrisc_system.storage.tensors import load_weights
-from lrisc_system.training.failures import Batch, stop_if_broken
-from lrisc_system.training.monitor import Monitor, read_curves
-from lrisc_system.training.objective import LossTerms, first_broken
-from lrisc_system.training.recipes import Stage, find_preset
-from lrisc_system.training.run_card import (
-    RunCard,
-    describe_start,
-    finish_card,
-    read_resumes,
-    write_card,
-)
+from lrisc_system.training.flop import count_flop
+from lrisc_system.training.monitor import Monitor
+from lrisc_system.training.moving_average import MovingAverage
+from lrisc_system.training.progress import Position, RunTotals
+from lrisc_system.training.recipes import find_preset
+from lrisc_system.training.run_card import describe_run, read_resumes
+from lrisc_system.training.run_output import RunOutput
 from lrisc_system.training.schedule import (
     Schedule,
     StepSchedule,
     TimeSchedule,
     learning_rate,
-    rate_scale,
 )
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import (
+    check_stages,
     freeze_all_but,
+    load_loss_networks,
     make_optimizer,
     open_data,
+    partition_data,
     start_accelerator,
 )
+from lrisc_system.training.sharding import full_tensors
 from lrisc_system.training.state import (
-    Ledger,
-    Place,
-    like,
     list_states,
-    load_ledger,
     load_optimizer,
-    load_place,
+    load_position,
     load_state,
+    load_totals,
     name_optimizer,
-    save_state,
-    start_average,
-    update_average,
-    whole,
 )
+from lrisc_system.training.step import take_step
 from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
-from lrisc_system.training.validation import validate
 
 
 class Trainer:
-    """The objects of a run, and the loop over its stages.
+    """Trains a model through the stages of a recipe.
 
     Args:
-        settings: what to train, on what, for how long.
-        trainable: the kind of model to train, which `settings.model` names.
+        settings: settings of the run.
+        trainable: the kind of model that `settings.model` names.
 
     Raises:
-        ValueError: if the settings, the data and the processes do not go together.
+        ValueError: if the settings, the data and the processes do not fit together.
     """
 
     def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
-        self.settings = settings
-        self.trainable = trainable
-        self.recipe = settings.adjust(find_preset(settings.preset, self.trainable.recipes()))
+        self.settings, self.trainable = settings, trainable
+        self.recipe = settings.adjust(find_preset(settings.preset, trainable.recipes()))
         self.accelerator = start_accelerator(settings)
-        self.parts = self.accelerator.num_processes * settings.accumulate
-        for stage in self.recipe.stages:
-            if stage.batch_size % self.parts:
-                raise ValueError(
-                    f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
-                    f"processes times accumulation, got {self.parts}"
-                )
-        self.source, held_out = open_data(
-            settings, detector=self.trainable.detector, device=self.accelerator.device
-        )
+        device = self.accelerator.device
+        check_stages(self.recipe, parts=self.accelerator.num_processes * settings.accumulate)
+        self.source, held_out = open_data(settings, detector=trainable.detector, device=device)
+        held_out = held_out[: settings.validation_photos]
         self.schedule: Schedule = (
             StepSchedule(self.recipe.stages)
             if settings.minutes is None
             else TimeSchedule(self.recipe.stages, minutes=settings.minutes)
         )
-        self.held_out = held_out[: settings.validation_photos]
-        self.held_out_masks = find_masks(self.held_out, settings.masks) if settings.masks else None
-        self.checkpoints = settings.output / "checkpoints"
-        self.states = list_states(self.checkpoints)
+        self.states = list_states(settings.output / "checkpoints")
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
-        self.resumed_at = read_resumes(settings.output) if self.states else []
         self.model = self._build()
         if not all(any(stage.parameters(self.model)) for stage in self.recipe.stages):
             parts = sorted(name for name, _ in self.model.named_children())
             raise ValueError(f"expected parts that the model has, {parts}, got {settings.only}")
-        self.reported = lpips_network("alex").to(self.accelerator.device)
-        self.perceptual = added(self._loss_networks())
-        self.average: dict[str, Tensor] = {}
+        self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
+        self.perceptual = load_loss_networks(self.recipe, settings, device=device)
         self.monitor = Monitor(
             settings.output,
             stages=self.recipe.stages,
@@ -115,43 +89,65 @@ class Trainer:
             ),
             visible=self.accelerator.is_main_process,
         )
+        self.output = RunOutput(
+            settings,
+            trainable=trainable,
+            accelerator=self.accelerator,
+            monitor=self.monitor,
+            card=describe_run(
+                settings,
+                recipe=self.recipe,
+                data=self.source.fingerprint(),
+                held_out=held_out,
+                accelerator=self.accelerator,
+            ),
+            resumed_at=read_resumes(settings.output) if self.states else [],
+            held_out=held_out,
+        )
 
     def run(self) -> None:
-        """Train every stage from where the run stands, then write the finished model."""
-        place, ledger = Place(), Ledger()
+        """Train all stages from the newest checkpoint on, then write the finished model."""
+        position, totals = Position(), RunTotals()
         if self.states:
-            self.average = start_average(self.model)
-            place, ledger = load_place(self.states[-1]), load_ledger(self.states[-1])
-            load_state(self.states[-1], model=self.model, average=self.average)
-            self.resumed_at.append(str(place))
+            newest = self.states[-1]
+            position, totals = load_position(newest), load_totals(newest)
+            load_state(newest, model=self.model, average=self.average.tensors)
+            self.output.resumed_at.append(str(position))
         else:
             self._start()
-            self.average = start_average(self.model)
-        self.monitor.resume(place, ledger)
-        self._write_card(place)
+        self.flop_per_image = count_flop(
+            self.trainable,
+            self.settings,
+            recipe=self.recipe,
+            perceptual=self.perceptual,
+            device=self.accelerator.device,
+        )
+        self.monitor.resume(position, totals)
+        self.output.write_card(position)
         with self.monitor:
-            for index in range(place.stage, len(self.recipe.stages)):
-                first_step = place.step if index == place.stage else 0
-                place = Place(index, self._train_stage(index, first_step))
-                self._write_card(place)
-            self._finish(place)
+            for index in range(position.stage, len(self.recipe.stages)):
+                first_step = position.step if index == position.stage else 0
+                position = Position(index, self._train_stage(index, first_step))
+                self.output.write_card(position)
+            self.output.finish(position, self.model, self.average)
         self.accelerator.end_training()
 
     def _start(self) -> None:
-        """Set the weights that training begins with: of a trained model, or in closed form."""
+        """Set the initial weights: those of a trained model, or the closed form."""
         trained = self.settings.start_from
         if trained is None:
             self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
             load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
+        self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
 
     def _train_stage(self, index: int, first_step: int) -> int:
-        """Train a stage to its end; return the steps that it took."""
-        stage, settings = self.recipe.stages[index], self.settings
+        """Train a stage to its end, and return the number of its steps."""
+        stage, settings, accelerator = self.recipe.stages[index], self.settings, self.accelerator
         if self.schedule.is_over(index, first_step, self._seconds()):
             return first_step
-        on_gpu, sharded = self.accelerator.device.type == "cuda", self.accelerator.is_fsdp2
-        # FSDP cuts no parameter whose channels come last.
+        on_gpu, sharded = accelerator.device.type == "cuda", accelerator.is_fsdp2
+        # FSDP cannot shard parameters in the memory format channels_last.
         if sharded or on_gpu:
             order = torch.contiguous_format if sharded else torch.channels_last
             self.model.to(memory_format=order)
@@ -160,139 +156,63 @@ class Trainer:
             lr=stage.learning_rate,
             fused=on_gpu and not sharded,
         )
-        objective, optimizer = self.accelerator.prepare(
+        objective, optimizer = accelerator.prepare(
             self.trainable.objective(
                 self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
             ),
             adam,
         )
-        # FSDP has put shards in the place of parameters: the average follows.
         trained = dict(stage.parameters(self.model))
-        for name, parameter in self.model.named_parameters():
-            self.average[name] = like(self.average[name], parameter)
+        self.average.place_like(self.model)  # `prepare` may have moved or sharded the parameters
         if first_step:
             load_optimizer(self.states[-1], adam, trained)
-        batches = self.source.batches(self._share(index, first_step), workers=settings.workers)
-        self.monitor.start_stage(stage, first_step, last_step=self.schedule.last_step(index))
+        last_step = self.schedule.last_step(index)
+        partition = partition_data(
+            stage, accelerator, settings, index=index, first_step=first_step, last_step=last_step
+        )
+        batches = self.source.batches(partition, workers=settings.workers)
+        self.monitor.start_stage(
+            stage, first_step, last_step=last_step, flop_per_image=self.flop_per_image[index]
+        )
         done, over = first_step, False
         while not over:
-            step = done
-            rate = learning_rate(
-                stage, progress=self.schedule.progress(index, step, self._seconds()), step=step
-            )
+            progress = self.schedule.progress(index, done, self._seconds())
+            rate = learning_rate(stage, progress=progress, step=done)
             objective.train()
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            terms = self._step(objective, optimizer, batches, index, step)
-            done = step + 1
+            terms = take_step(
+                objective,
+                optimizer,
+                batches,
+                stage=stage,
+                position=Position(index, done),
+                accelerator=accelerator,
+                settings=settings,
+                monitor=self.monitor,
+            )
+            done += 1
             over = self.schedule.is_over(index, done, self._seconds())
-            total = self.monitor.step(stage, done, terms, rate=rate, last=over)
-            decay = min(self.recipe.average_decay, (1 + total) / (10 + total))
-            update_average(self.average, self.model, decay=decay)
+            run_step = self.monitor.step(stage, done, terms, rate=rate, last=over)
+            self.average.update(self.model, step=run_step)
             if over or done % settings.validate_every == 0:
-                self._validate(stage, done)
+                self.output.validate(stage, done, self.model, self.average)
             if over or done % settings.save_every == 0:
-                self._save(Place(index, done), name_optimizer(adam, trained))
-        self.accelerator.free_memory(objective, optimizer)
-        self._leave_shards()
+                moments = name_optimizer(adam, trained)
+                self.output.save_checkpoint(
+                    Position(index, done), self.model, self.average, moments
+                )
+        accelerator.free_memory(objective, optimizer)
+        self._undo_sharding()
         return done
 
     def _seconds(self) -> float:
-        """Tell how long the run has trained, the same on every process."""
+        """Return the time in training so far, the same on every process."""
         seconds = torch.tensor(self.monitor.seconds(), dtype=torch.float64)
         if self.settings.minutes is None or self.accelerator.num_processes == 1:
             return float(seconds)
         seconds = seconds.float().to(self.accelerator.device)
         return float(broadcast(seconds, from_process=0))
-
-    def _step(
-        self,
-        objective: nn.Module,
-        optimizer: AcceleratedOptimizer,
-        batches: Iterator[Samples],
-        index: int,
-        step: int,
-    ) -> dict[str, float]:
-        """Take one optimiser step over the accumulated micro-batches."""
-        accelerator, settings, stage = self.accelerator, self.settings, self.recipe.stages[index]
-        for turn in range(settings.accumulate):
-            with self.monitor.waiting():
-                samples = next(batches)
-            self.monitor.skipped(samples.skipped)
-            part = turn * accelerator.num_processes + accelerator.process_index
-            seed = mix_seed(settings.seed, index, step, part)
-            batch = Batch(stage.name, step, part, seed, samples.names)
-            with accelerator.accumulate(objective):
-                with accelerator.autocast():
-                    terms: LossTerms = objective(
-                        samples.to(accelerator.device),
-                        seed=seed,
-                        part=part,
-                        rate_scale=rate_scale(stage, step),
-                    )
-                values = terms.values()
-                stop_if_broken(first_broken(values), batch, settings.output)
-                accelerator.backward(terms.total)
-                if accelerator.sync_gradients:
-                    norm = accelerator.clip_grad_norm_(objective.parameters(), settings.max_norm)
-                    broken = None if norm is None or norm.isfinite() else "the gradient"
-                    stop_if_broken(broken, batch, settings.output)
-                optimizer.step()
-                optimizer.zero_grad()
-        return values
-
-    def _share(self, index: int, first_step: int) -> Share:
-        stage = self.recipe.stages[index]
-        return Share(
-            size=stage.crop,
-            micro_batch=stage.batch_size // self.parts,
-            parts=self.parts,
-            rank=self.accelerator.process_index,
-            world=self.accelerator.num_processes,
-            seed=mix_seed(self.settings.seed, index),
-            first_step=first_step,
-            last_step=self.schedule.last_step(index),
-            scale=stage.scale,
-        )
-
-    def _save(self, place: Place, optimizer: dict[str, Tensor]) -> None:
-        """Write a checkpoint from the main process."""
-        model, average, optimizer = (
-            whole(tensors) for tensors in (self.model.state_dict(), self.average, optimizer)
-        )
-        ledger = self._ledger()
-        if self.accelerator.is_main_process:
-            save_state(
-                self.checkpoints,
-                place,
-                model=model,
-                average=average,
-                optimizer=optimizer,
-                ledger=ledger,
-                keep=self.settings.keep,
-            )
-
-    def _validate(self, stage: Stage, done: int) -> None:
-        if not self.held_out:
-            return
-        averaged = self._averaged()
-        if self.accelerator.is_main_process:
-            figures = validate(
-                self.trainable.link(averaged),
-                self.held_out,
-                self.held_out_masks,
-                detector=self.trainable.detector,
-                perceptual=self.reported,
-                device=self.accelerator.device,
-            )
-            self.monitor.validation(stage, done, figures)
-
-    def _loss_networks(self) -> list[LPIPS]:
-        files = {"vgg": self.settings.vgg}
-        return [
-            lpips_network(name, files.get(name)).to(self.accelerator.device)
-            for name in self.recipe.perceptual
-        ]
 
     def _build(self) -> nn.Module:
         """Build the model to train, the same on every process."""
@@ -301,51 +221,10 @@ class Trainer:
         self.trainable.adapt(model, self.settings)
         return model
 
-    def _averaged(self) -> nn.Module:
-        """Build the model with the moving average of its weights, ready to transmit."""
-        averaged: nn.Module = self.trainable.make(self.settings)
-        averaged.load_state_dict(whole(self.model.state_dict()) | whole(self.average))
-        self.trainable.finish(averaged)
-        return averaged.to(self.accelerator.device)
-
-    def _leave_shards(self) -> None:
-        """Build the model anew from what FSDP has sharded, for the next stage shards it anew."""
+    def _undo_sharding(self) -> None:
+        """Build the model again if FSDP has sharded it, because the next stage shards it anew."""
         if self.accelerator.is_fsdp2:
-            weights, self.average = whole(self.model.state_dict()), whole(self.average)
+            weights = full_tensors(self.model.state_dict())
+            self.average.gather()
             self.model = self._build()
             self.model.load_state_dict(weights)
-
-    def _ledger(self) -> Ledger:
-        return self.monitor.ledger(gather_object([self.monitor.skipped_photos]))
-
-    def _finish(self, place: Place) -> None:
-        """Write the finished model, and its card beside it."""
-        averaged, card = self._averaged(), self._card(place)
-        if self.accelerator.is_main_process:
-            self.trainable.save(averaged, self.settings.output / "model")
-            finish_card(card, self.settings.output, model=self.settings.output / "model")
-
-    def _write_card(self, place: Place) -> None:
-        card = self._card(place)
-        if self.accelerator.is_main_process:
-            write_card(card, self.settings.output)
-
-    def _card(self, place: Place) -> RunCard:
-        settings = self.settings
-        return RunCard(
-            model=settings.model,
-            preset=settings.preset,
-            seed=settings.seed,
-            data=self.source.fingerprint(),
-            held_out=hash_names((path.name, path.stat().st_size) for path in self.held_out),
-            masks=settings.masks is not None,
-            start=describe_start(settings.start_from),
-            recipe=self.recipe,
-            processes=self.accelerator.num_processes,
-            accumulate=settings.accumulate,
-            mixed_precision=self.accelerator.mixed_precision,
-            place=place,
-            resumed_at=self.resumed_at,
-            ledger=self._ledger(),
-            curves=read_curves(settings.output),
-        )

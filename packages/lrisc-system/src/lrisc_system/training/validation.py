@@ -1,4 +1,4 @@
-"""Quality on held-out photos: real packets, real side information."""
+"""Image quality on held-out photos, with real packets and real side information."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Validation:
     images: list[Tensor]  # as received
 
     def grid(self) -> Tensor:
-        """Lay the images out for a look: sent above, received below, (1, 3, 2 H, sum of W)."""
+        """Make a grid of the images: sent above, received below, (1, 3, 2 H, sum of W)."""
         height = max(image.shape[-2] for image in self.sources)
         rows = [
             torch.cat([F.pad(x, (0, 0, 0, height - x.shape[-2])) for x in row], dim=-1)
@@ -56,8 +56,8 @@ def validate(
     Args:
         link: of the model.
         photos: image files.
-        masks: their saliency maps; detected when absent.
-        detector: for then.
+        masks: saliency maps of the photos; None to detect them.
+        detector: saliency detector, without masks.
         perceptual: image batches in [0, 1] -> distance (B,).
         device: of the model.
         snr_db: of the channel.

@@ -80,7 +80,7 @@ def lrisc_factory(
         named = {} if settings.model is None else {"model": settings.model}
         return LRISCLink(
             system if change is None else change(system),
-            channel=settings.fading.value,
+            channel=settings.fading.channel(),
             identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME), **named},
             alpha=settings.alpha if alpha is None else alpha,
             steps=settings.steps if steps is None else steps,
@@ -119,7 +119,7 @@ def make_deepjscc(
     if len(set(reals)) < len(reals):
         raise ValueError(f"{settings.deepjscc}: expected one model a bandwidth, got {reals}")
     weights = sorted(hash_file(folder / WEIGHTS_NAME) for folder in folders)
-    return AnalogLinks(models, channel=settings.fading.value, identity={"weights": weights})
+    return AnalogLinks(models, channel=settings.fading.channel(), identity={"weights": weights})
 
 
 def make_linear(
@@ -130,7 +130,7 @@ def make_linear(
     counts = range(2, pca.basis.shape[1] + 1, 2)
     return AnalogLinks(
         [LinearLink(pca, reals_per_token=count).to(device) for count in counts],
-        channel=settings.fading.value,
+        channel=settings.fading.channel(),
         identity={"weights": hash_file(Path(SHIPPED_BASIS, WEIGHTS_NAME))},
     )
 
@@ -138,7 +138,7 @@ def make_linear(
 @cache
 def separation_link(fading: Fading) -> SeparationLink:
     """Rehearse once for both chroma formats."""
-    return SeparationLink(fading.value)
+    return SeparationLink(fading.channel())
 
 
 def ldpc_factory(config: HEVCConfig) -> Factory:
@@ -148,7 +148,7 @@ def ldpc_factory(config: HEVCConfig) -> Factory:
 
 def ideal_factory(config: HEVCConfig) -> Factory:
     """Make HEVC at capacity with an option set of HEVC."""
-    return lambda settings, *_: IdealLink(config, channel=settings.fading.value)
+    return lambda settings, *_: IdealLink(config, channel=settings.fading.channel())
 
 
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.

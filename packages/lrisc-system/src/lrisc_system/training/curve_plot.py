@@ -1,0 +1,47 @@
+"""The plot of a run's curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from lrisc_system.training.recipes import Stage
+
+
+def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], path: Path) -> None:
+    """Draw loss, CBR, PSNR and LPIPS over the steps of the whole run.
+
+    Args:
+        stages: stages of the run.
+        curves: lines of the run's curves, as `read_curves` gives them.
+        path: image file to write; its suffix decides the format.
+    """
+    from matplotlib.figure import Figure
+
+    first, total = {}, 0
+    for stage in stages:
+        first[stage.name] = total
+        total += max((cast(int, x["step"]) for x in curves if x["stage"] == stage.name), default=0)
+    panels: dict[str, list[tuple[float, float]]] = {
+        "loss": [],
+        "expected CBR": [],
+        "PSNR (dB), held out": [],
+        "LPIPS, held out": [],
+    }
+    for line in curves:
+        step = first[str(line["stage"])] + cast(int, line["step"])
+        figures = cast(dict[str, float], line.get("validation", line))
+        names = {"psnr": "PSNR (dB), held out", "lpips": "LPIPS, held out"}
+        names |= {} if "validation" in line else {"total": "loss", "cbr": "expected CBR"}
+        for key, title in names.items():
+            if key in figures:
+                panels[title].append((step, figures[key]))
+    figure = Figure(figsize=(9, 7))
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.95, hspace=0.35)
+    for axes, (title, points) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
+        axes.plot(*zip(*points, strict=True) if points else ([], []), ".-")
+        axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
+        for start in first.values():
+            axes.axvline(start, color="0.85", zorder=0)
+    figure.savefig(path, dpi=100)

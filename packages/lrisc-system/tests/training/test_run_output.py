@@ -1,0 +1,40 @@
+import json
+import math
+
+import pytest
+
+from lrisc_system.data.images import load_image
+from lrisc_system.training.presets import RECIPES
+
+
+def test_a_run_leaves_curves_and_pictures(finished):
+    lines = [json.loads(line) for line in (finished / "curves.jsonl").read_text().splitlines()]
+    validations = [line["validation"] for line in lines if "validation" in line]
+    assert len(validations) == len(RECIPES["tiny"].stages)
+    assert all(math.isfinite(figures["psnr"]) for figures in validations)
+    assert len(list((finished / "pictures").glob("*.png"))) == len(validations)
+
+
+def test_the_card_lies_beside_the_weights(finished):
+    card = json.loads((finished / "model" / "run.json").read_text())
+    assert (card["model"], card["preset"], card["seed"]) == ("lrisc", "tiny", 0)
+    assert card["data"]["files"] == 5
+    assert card["held_out"]["files"] == 1
+    assert card["place"] == {"stage": 5, "step": 2}
+    assert [stage["name"] for stage in card["recipe"]["stages"]] == [
+        stage.name for stage in RECIPES["tiny"].stages
+    ]
+    assert "torch" in card["versions"]
+    stages = RECIPES["tiny"].stages
+    assert card["steps"] == sum(stage.steps for stage in stages) == 12
+    assert card["images"] == sum(stage.steps * stage.batch_size for stage in stages) == 24
+    assert card["images_per_second"] == pytest.approx(24 / card["seconds"])
+    assert card["flop"] > 24e6  # a million operations for an image of 64 x 64 at the least
+    assert card["device"].startswith("cpu")
+    assert card["minutes"] is None
+    text = (finished / "model" / "run.md").read_text()
+    assert "| steps | 12 steps, 24 images, " in text
+    assert "| FLOP | " in text
+    assert "| device | cpu" in text
+    assert "| reached | stage 3-larger-crops, step 2 |" in text
+    assert load_image(finished / "model" / "run-curves.png").shape[1] == 3

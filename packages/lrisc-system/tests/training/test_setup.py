@@ -1,0 +1,37 @@
+import sys
+
+import pytest
+
+from lrisc_system import train
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": "empty"}, "expected images"),
+        ({"data": "nowhere"}, "expected a folder of images"),
+        ({"stream": "empty"}, "expected tar shards"),
+        ({"masks": "empty"}, "expected a mask for every photo"),
+        ({"preset": "huge"}, "expected a preset of"),
+        ({"accumulate": "3"}, "divides by processes times accumulation, got 3"),
+        ({"first-stage": "4"}, "expected a first stage of ['0-hyperprior', "),
+        ({"only": "decodr"}, "'jscc_encoder', 'smooth_mask'], got ('decodr',)"),
+        ({"start-from": "empty"}, "is damaged or no safetensors file"),
+        ({"perceptual": "vgg", "vgg": "nowhere.pth"}, "nowhere.pth: expected a file of backbone"),
+        ({"log-with": "ouija"}, "expected a tracker of"),
+        ({"log-with": "wandb"}, "pip install 'wandb'"),
+    ],
+)
+def test_a_users_mistake_is_one_line(folder, tmp_path, monkeypatch, capfd, change, message):
+    (tmp_path / "empty").mkdir()
+    options = {"preset": "tiny", "data": str(folder), "output": "run", **change}
+    monkeypatch.chdir(tmp_path)
+    arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        train.main()
+    assert stop.value.code == 2
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("lrisc: ")
+    assert message in error

@@ -1,0 +1,88 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from lrisc_system.storage.tensors import CheckpointError
+from lrisc_system.training.progress import Position, RunTotals
+from lrisc_system.training.state import (
+    list_states,
+    load_optimizer,
+    load_position,
+    load_state,
+    load_totals,
+    name_optimizer,
+    save_state,
+)
+
+TOTALS = RunTotals(seconds=1.5, steps=3, images=6, flop=1e9, skipped={"a": 2})
+
+
+@pytest.fixture
+def model():
+    return nn.Linear(2, 1)
+
+
+def save(folder, model, position, *, keep=2, optimizer=None):
+    average = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
+    save_state(
+        folder,
+        position,
+        model=model.state_dict(),
+        average=average,
+        optimizer=optimizer or {},
+        totals=TOTALS,
+        keep=keep,
+    )
+
+
+def test_a_checkpoint_holds_position_totals_and_weights(tmp_path, model):
+    save(tmp_path, model, Position(1, 2))
+    (state,) = list_states(tmp_path)
+    assert state.name == "stage1-step0000002"
+    assert load_position(state) == Position(1, 2)
+    assert load_totals(state) == TOTALS
+    other, average = nn.Linear(2, 1), {"weight": torch.ones(1, 2), "bias": torch.ones(1)}
+    load_state(state, model=other, average=average)
+    assert torch.equal(other.weight, model.weight)
+    assert not average["weight"].any()
+
+
+def test_totals_of_earlier_versions_count_images_from_0(tmp_path):
+    (tmp_path / "state.json").write_text(
+        json.dumps({"stage": 0, "step": 2, "seconds": 3.0, "steps": 2, "skipped": {}})
+    )
+    assert load_totals(tmp_path) == RunTotals(seconds=3.0, steps=2)
+
+
+def test_the_newest_checkpoints_stay(tmp_path, model):
+    (tmp_path / ".stage0-half-written").mkdir()
+    for step in (1, 2, 10):
+        save(tmp_path, model, Position(0, step))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "stage0-step0000002",
+        "stage0-step0000010",
+    ]
+
+
+def test_the_average_of_another_model_is_refused(tmp_path, model):
+    save(tmp_path, model, Position())
+    with pytest.raises(CheckpointError, match="holds the average of another model"):
+        load_state(list_states(tmp_path)[0], model=model, average={})
+
+
+def test_the_optimiser_goes_on_where_it_was(tmp_path, model):
+    adam = torch.optim.Adam(model.parameters())
+    model(torch.ones(2)).sum().backward()
+    adam.step()
+    trained = dict(model.named_parameters())
+    save(tmp_path, model, Position(), optimizer=name_optimizer(adam, trained))
+    (state,) = list_states(tmp_path)
+    again = torch.optim.Adam(model.parameters())
+    load_optimizer(state, again, trained)
+    # The gradient of the sum of w . 1 is 1; Adam's first mean of it is (1 - 0.9) * 1.
+    assert torch.allclose(again.state[model.weight]["exp_avg"], torch.tensor(0.1))
+    assert again.state[model.weight]["step"] == 1
+    with pytest.raises(CheckpointError, match="the optimiser of another stage: bias"):
+        load_optimizer(state, again, {"weight": model.weight})
