@@ -29,7 +29,7 @@ def send(link, image, snr_db=10.0, cbr=0.1):
 
 @needs_extra
 def test_ldpc_is_the_separation_link(image):
-    separation = SeparationLink(AWGN(), rehearsals=5)
+    separation = SeparationLink(AWGN(), trials=5)
     arrival = send(LDPCLink(HEVC_420, link=separation), image)
     expected = separation.transmit(
         encodings(image, HEVC_420), 10.0, cbr=0.1, generator=torch.Generator().manual_seed(0)
@@ -40,7 +40,7 @@ def test_ldpc_is_the_separation_link(image):
 
 @needs_extra
 def test_what_is_not_delivered_says_so(image):
-    link = LDPCLink(HEVC_420, link=SeparationLink(AWGN(), rehearsals=2))
+    link = LDPCLink(HEVC_420, link=SeparationLink(AWGN(), trials=2))
     arrival = send(link, image, cbr=0.0005)  # nine symbols do not carry an image
     assert not arrival.delivered
     assert arrival.cbr == 0.0

@@ -29,7 +29,7 @@ class LDPCLink:
 
     Args:
         config: of HEVC.
-        link: over the channel; shared by all, for no option of HEVC changes its rehearsals.
+        link: over the channel; shared by all, for the loss of an MCS does not depend on HEVC.
 
     Raises:
         UnavailableError: the extra `separation` is not installed.
