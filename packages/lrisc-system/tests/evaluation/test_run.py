@@ -61,12 +61,12 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     settings = replace(finished, out=tmp_path / "results")
     count = 0
 
-    def perform(task, link, scene):
+    def perform(task, link, source):
         nonlocal count
         count += 1
         if count == 8:
             raise KeyboardInterrupt
-        return work(task, link, scene)
+        return work(task, link, source)
 
     work = run_module.perform
     monkeypatch.setattr(run_module, "perform", perform)

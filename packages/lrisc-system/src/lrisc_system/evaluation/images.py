@@ -1,4 +1,4 @@
-"""The images of an evaluation, each with its region of interest."""
+"""The images of an evaluation, each with its saliency map and its mask."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import torch
 
 from lrisc_system.data.images import load_image, load_mask
 from lrisc_system.data.photos import find_masks, list_images
-from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks
 from lrisc_system.training.validation import centre_crop
 from roi_saliency import BarrierDetector, SmoothMask
 
 
 @dataclass(frozen=True)
-class Album:
-    """Image files, and what is cut out of them.
+class EvaluationImages:
+    """The image files of an evaluation.
 
     Args:
         photos: image files.
         masks: their saliency maps; detected when absent.
-        crop: side of a centre crop, if any.
+        crop: side in pixels of the centre crop that is sent; None for whole images.
     """
 
     photos: list[Path]
@@ -29,7 +29,7 @@ class Album:
     crop: int | None
 
     @classmethod
-    def open(cls, data: Path, masks: Path | None, *, crop: int | None) -> Album:
+    def open(cls, data: Path, masks: Path | None, *, crop: int | None) -> EvaluationImages:
         """List the images of a folder, and their masks.
 
         Raises:
@@ -51,14 +51,16 @@ class Album:
         return [path.stem for path in self.photos]
 
     @torch.no_grad()
-    def scene(self, index: int, *, yardsticks: Yardsticks, device: torch.device) -> Scene:
-        """Load an image and its region of interest.
+    def load(
+        self, index: int, *, networks: MetricNetworks, device: torch.device
+    ) -> EvaluationImage:
+        """Load an image, its saliency map and its mask.
 
-        The mask of Eq. (1) is taken as it starts, so that it is no model's own.
+        The mask is Eq. (1) with its starting values, so that it is the same for every model.
 
         Args:
             index: of the image.
-            yardsticks: what it will be measured with.
+            networks: of the metrics.
             device: to load it to.
         """
         image = load_image(self.photos[index])
@@ -70,4 +72,4 @@ class Album:
             image, saliency = (centre_crop(x, size=self.crop) for x in (image, saliency))
         mask = SmoothMask()(saliency)
         image, saliency, mask = (tensor.to(device) for tensor in (image, saliency, mask))
-        return Scene(self.photos[index].stem, image, saliency, mask, yardsticks=yardsticks)
+        return EvaluationImage(self.photos[index].stem, image, saliency, mask, networks=networks)

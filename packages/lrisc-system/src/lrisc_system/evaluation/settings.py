@@ -83,7 +83,7 @@ class EvaluateSettings:
     vgg: PathOption = None
     pictures: tuple[str, ...] = ()
     picture_cbr: float = 0.017
-    beside: PathOption = None
+    earlier_results: PathOption = None
     checkpoint: Checkpoint = SHIPPED
     model: Model = None
     device: Device = None

@@ -61,7 +61,7 @@ def test_the_seed_decides_the_noise():
 
 
 def test_a_choice_of_models_must_be_told_the_bandwidth():
-    with pytest.raises(OutOfReachError, match="expected a CBR for a choice of analogue models"):
+    with pytest.raises(OutOfReachError, match="expected a CBR for a choice of analog models"):
         send(links(0.02), cbr=None)
 
 

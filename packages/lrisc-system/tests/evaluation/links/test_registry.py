@@ -12,6 +12,7 @@ from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.evaluation.links.registry import LINKS, LinkKind, make_links
 from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC
 from lrisc_system.metrics.quality import psnr
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import hash_file
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.training.validation import centre_crop
@@ -97,6 +98,12 @@ def test_what_is_not_possible_is_left_out_or_refused(settings, monkeypatch):
     assert said == ["radio is left out: no radio"]
     with pytest.raises(ValueError, match="the link radio is not possible: no radio"):
         make_links(replace(settings, links=("linear", "radio")), device=CPU, say=silent)
+
+
+def test_one_fading_for_an_image_has_no_capacity(settings):
+    chosen = replace(settings, links=("ideal-420",), fading=Fading.block)
+    with pytest.raises(ValueError, match="one fading for a whole image has no ergodic capacity"):
+        make_links(chosen, device=CPU, say=silent)
 
 
 def test_a_named_model_is_opened_by_what_is_handed_in(settings, system):

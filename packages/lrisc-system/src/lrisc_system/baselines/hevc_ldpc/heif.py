@@ -1,7 +1,8 @@
-"""One HEVC intra slice in and out of libheif, without the container around it.
+"""Encode and decode one HEVC intra slice by libheif, without the container around it.
 
-Of a HEIF file only the `mdat` payload is kept, the slice behind its 4-byte length. All else in the
-file follows from the image's size and the encoder's fixed options, so a receiver makes it anew.
+Of a HEIF file only the `mdat` payload is sent, the slice behind its 4-byte length. The rest of the
+file depends only on the size of the image and the options of the encoder, so a receiver can
+reconstruct it.
 """
 
 import io

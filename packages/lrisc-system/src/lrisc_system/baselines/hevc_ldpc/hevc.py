@@ -1,4 +1,4 @@
-"""HEVC intra as the source code: the finest payload within a budget, and what a part of it shows.
+"""HEVC intra as the source code: the finest payload within a budget, and decoding a part of it.
 
 BPG is HEVC intra in another container.
 """
@@ -31,7 +31,7 @@ FILLED = 0.995  # of a budget, which ends a search
 
 @dataclass(frozen=True)
 class HEVCFormat:
-    """What the receiver is told beside the payload.
+    """What the receiver knows besides the payload.
 
     Args:
         size: height and width of the image.
@@ -148,7 +148,7 @@ def decode_hevc(payload: bytes, form: HEVCFormat) -> Tensor:
 
 
 def conceal_hevc(beginning: bytes, form: HEVCFormat) -> Tensor:
-    """Decode what the beginning of a payload tells; the rest becomes flat.
+    """Decode the beginning of a payload; the rest of the image becomes flat.
 
     A slice is decoded block after block in reading order, and past the end of the data the
     decoder makes blocks out of whatever bits it is fed. So the missing part is fed twice, as zeros
@@ -157,7 +157,7 @@ def conceal_hevc(beginning: bytes, form: HEVCFormat) -> Tensor:
 
     Args:
         beginning: bytes before the first lost one.
-        form: what the receiver was told.
+        form: what the receiver knows.
 
     Returns:
         (1, 3, H, W) in [0, 1].

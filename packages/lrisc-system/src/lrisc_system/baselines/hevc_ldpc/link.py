@@ -36,7 +36,7 @@ TRIALS_ALL_LOST = 10  # after so many lost messages an MCS counts as unusable
 
 @dataclass(frozen=True)
 class Reception:
-    """What a separate link made of one image.
+    """One image after a separation link.
 
     Attributes:
         image: what the receiver shows, (1, 3, H, W) in [0, 1].
@@ -211,7 +211,7 @@ def ideal_link(source: HEVCImage, *, cbr: float, capacity: float) -> Reception:
 
 
 def _decode(data: bytes, form: HEVCFormat) -> tuple[Tensor, bool]:
-    """Decode received bytes with what the header told; and whether the payload was all there."""
+    """Decode received bytes; also return whether the whole payload was there."""
     payload = complete_payload(data)
     if payload is not None:
         try:

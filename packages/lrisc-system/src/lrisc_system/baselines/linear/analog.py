@@ -1,4 +1,4 @@
-"""What analogue models of fixed bandwidth have in common: symbols, their cost, and the link."""
+"""What analog models of fixed bandwidth have in common: symbols, their cost, and the link."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AnalogModel(Protocol):
 
 
 class AnalogLink:
-    """Send images by an analogue model, at its one bandwidth.
+    """Send images by an analog model, at its one bandwidth.
 
     Args:
         model: in evaluation mode.

@@ -1,4 +1,4 @@
-"""What `--links` may name, how each is made, and how it looks in every figure."""
+"""The links that `--links` may name: how each is made and drawn."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from lrisc_system.baselines import (
     HEVCConfig,
     LinearLink,
     SeparationLink,
+    awgn_capacity,
+    rayleigh_capacity,
 )
 from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
 from lrisc_system.evaluation.links.ablations import (
@@ -38,20 +40,24 @@ from lrisc_system.system import LRISC
 OpenModel = Callable[[str | None, Path], LRISC]
 """Opens a folder: (what `--model` names, folder) -> model in evaluation mode."""
 
+CAPACITIES = {Fading.none: awgn_capacity, Fading.fast: rayleigh_capacity}
+"""(SNR in dB) -> bits per complex channel use, for the channels that have a capacity."""
+
 Factory = Callable[[EvaluateSettings, torch.device, OpenModel], ComparedLink]
 
 
 @dataclass(frozen=True)
 class LinkKind:
-    """A link that may be compared.
+    """One entry of `--links`.
 
     Args:
-        title: for tables and legends.
+        title: name in tables and legends.
         colour: in figures.
-        make: (settings, device of the models, what opens a folder) -> link. It raises
-            UnavailableError where that is not possible.
-        bound: whether it is no link that could be built, but what no such link passes.
-        ablation: whether it is LRISC without one of its parts, compared only where it is named.
+        make: (settings, device of the models, function that opens a folder) -> link. It raises
+            UnavailableError where the link cannot be made.
+        bound: whether this is an upper bound on all links of its kind and not a real link.
+        ablation: whether this is LRISC without one of its parts. Ablations are compared only if
+            `--links` names them.
     """
 
     title: str
@@ -137,7 +143,7 @@ def make_linear(
 
 @cache
 def separation_link(fading: Fading) -> SeparationLink:
-    """Rehearse once for both chroma formats."""
+    """Make one link for both chroma formats, so that both use the same trials."""
     return SeparationLink(fading.value)
 
 
@@ -148,7 +154,13 @@ def ldpc_factory(config: HEVCConfig) -> Factory:
 
 def ideal_factory(config: HEVCConfig) -> Factory:
     """Make HEVC at capacity with an option set of HEVC."""
-    return lambda settings, *_: IdealLink(config, channel=settings.fading.value)
+
+    def make(settings: EvaluateSettings, device: torch.device, open_model: OpenModel) -> IdealLink:
+        if settings.fading not in CAPACITIES:
+            raise UnavailableError("one fading for a whole image has no ergodic capacity")
+        return IdealLink(config, capacity=CAPACITIES[settings.fading])
+
+    return make
 
 
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
@@ -183,7 +195,7 @@ def make_links(
     Args:
         settings: of the evaluation.
         device: of the models.
-        say: told of every link that is left out because it is not possible here.
+        say: called with a line for every link that is left out because it cannot be made here.
         open_model: opens the folder that `--checkpoint` names; `open_lrisc` by default.
 
     Raises:

@@ -20,17 +20,17 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 
 def snr_of(summary: Summary) -> float:
-    """Tell where a summary stands over SNR."""
+    """Return the SNR of a summary in dB."""
     return summary.point.snr_db
 
 
 def cbr_of(summary: Summary) -> float:
-    """Tell where a summary stands over bandwidth: at what it really used, not at its budget."""
+    """Return the mean CBR that was really used, not the budget."""
     return summary.figures["cbr"].mean
 
 
 def draw_curves(
-    summaries: Sequence[Summary], place: Callable[[Summary], float], *, xlabel: str, title: str
+    summaries: Sequence[Summary], coordinate: Callable[[Summary], float], *, xlabel: str, title: str
 ) -> Figure:
     """Draw a panel for every figure, with a line for every link.
 
@@ -38,8 +38,8 @@ def draw_curves(
 
     Args:
         summaries: of the points of one sweep.
-        place: where a summary stands on the horizontal axis.
-        xlabel: what that is.
+        coordinate: summary -> position on the horizontal axis.
+        xlabel: label of that axis.
         title: of the whole figure.
     """
     panels = [name for name in PANELS if any(_there(s, name) for s in summaries)]
@@ -49,7 +49,7 @@ def draw_curves(
         for number, link in enumerate(LINKS):
             line = [s for s in summaries if s.link == link and _there(s, name)]
             if line:
-                _draw_line(axis, line, place, name, MARKERS[number % len(MARKERS)])
+                _draw_line(axis, line, coordinate, name, MARKERS[number % len(MARKERS)])
         axis.set_xlabel(xlabel)
         axis.set_ylabel(PANELS[name])
         axis.grid(alpha=0.3)
@@ -61,14 +61,14 @@ def draw_curves(
 def _draw_line(
     axis: Axes,
     line: Sequence[Summary],
-    place: Callable[[Summary], float],
+    coordinate: Callable[[Summary], float],
     name: str,
     marker: str,
 ) -> None:
     kind = LINKS[line[0].link]
     bars = [s.figures[name].ci95_channel for s in line]
     axis.errorbar(
-        [place(s) for s in line],
+        [coordinate(s) for s in line],
         [s.figures[name].mean for s in line],
         yerr=bars if all(map(math.isfinite, bars)) and any(bars) else None,
         color=kind.colour,

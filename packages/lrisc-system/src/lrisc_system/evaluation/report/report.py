@@ -1,4 +1,4 @@
-"""All that a person reads of an evaluation: tables and figures, made anew from its rows."""
+"""Write the tables and figures of an evaluation from its rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_report(
         settings: of the evaluation.
         images: names of all.
         pictures: names of those in the picture row.
-        others: summaries of links that `settings.beside` adds.
+        others: summaries from `settings.earlier_results`.
         console: to print the tables on.
 
     Raises:
@@ -119,10 +119,11 @@ def describe(settings: EvaluateSettings, images: int) -> str:
     """Say in one line what was measured."""
     seeds = "one channel seed" if settings.seeds == 1 else f"{settings.seeds} channel seeds"
     count = "one image" if images == 1 else f"{images} images"
-    beside = "" if settings.beside is None else f", beside {settings.beside.name}"
+    earlier = settings.earlier_results
+    added = "" if earlier is None else f", earlier results of {earlier.name}"
     return (
         f"{settings.data.resolve().name}, {count}, {name_shape(settings)}, "
-        f"{CHANNELS[settings.fading]}, {seeds}{beside}"
+        f"{CHANNELS[settings.fading]}, {seeds}{added}"
     )
 
 
