@@ -41,6 +41,14 @@ def test_image_and_mask_are_cut_alike(photos, networks):
     assert source.saliency.shape == source.mask.shape == (1, 1, 32, 32)
 
 
+def test_sides_that_are_no_multiples_of_16_are_padded(photos, tmp_path):
+    assert not EvaluationImages.open(photos, None, crop=None).padded()  # 48 x 64
+    assert not EvaluationImages.open(photos, None, crop=32).padded()
+    assert EvaluationImages.open(photos, None, crop=40).padded()
+    save_image(torch.zeros(3, 48, 65), tmp_path / "wide.png")
+    assert EvaluationImages.open(tmp_path, None, crop=None).padded()
+
+
 def test_mistakes_are_refused(photos, tmp_path):
     with pytest.raises(ValueError, match="expected images"):
         EvaluationImages.open(tmp_path, None, crop=None)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 
+from lrisc_system.config import STRIDE
 from lrisc_system.data.images import load_image, load_mask
 from lrisc_system.data.photos import find_masks, list_images
 from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks
@@ -49,6 +51,15 @@ class EvaluationImages:
     def names(self) -> list[str]:
         """Names of the images."""
         return [path.stem for path in self.photos]
+
+    def padded(self) -> bool:
+        """Whether a link that pads sides to multiples of 16 sends more than some image."""
+        for path in self.photos:
+            with Image.open(path) as photo:
+                sides = photo.size if self.crop is None else (self.crop, self.crop)
+            if any(side % STRIDE for side in sides):
+                return True
+        return False
 
     @torch.no_grad()
     def load(

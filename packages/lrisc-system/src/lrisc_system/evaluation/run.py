@@ -65,9 +65,18 @@ def evaluate(
         console = Console(quiet=True)
     device = accelerator.device if settings.device is None else find_device(settings.device)
     networks = MetricNetworks.load(settings.vgg, device=device)
+    notes: list[str] = []
     if networks.vgg is None:
-        console.print("LPIPS on VGG16 is left out: --vgg names a file of its weights")
-    links = make_links(settings, device=device, say=console.print, open_model=open_model)
+        notes.append("LPIPS on VGG16 is left out: --vgg names a file of its weights")
+    links = make_links(
+        settings,
+        device=device,
+        say=notes.append,
+        open_model=open_model,
+        padded=images.padded(),
+    )
+    for note in notes:
+        console.print(note)
     protocol = Protocol(
         describe_common(settings, images.photos, images.masks, vgg=networks.vgg is not None),
         {name: link.identity for name, link in links.items()},
@@ -89,7 +98,7 @@ def evaluate(
                 worker.work(source, todo, pictured=pictured)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        write_report(settings, images.names, pictures, others=others, console=console)
+        write_report(settings, images.names, pictures, others=others, notes=notes, console=console)
     accelerator.end_training()
     return read_rows(settings.out)[0]
 

@@ -28,6 +28,7 @@ from lrisc_system.evaluation.links.ablations import (
 )
 from lrisc_system.evaluation.links.analog import AnalogLinks
 from lrisc_system.evaluation.links.link import ComparedLink, UnavailableError
+from lrisc_system.evaluation.links.matched import MatchedLink
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import EvaluateSettings
 from lrisc_system.lrisc_link import LRISCLink
@@ -141,6 +142,14 @@ def make_linear(
     )
 
 
+def make_matched(
+    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
+) -> MatchedLink:
+    """Make LRISC at the bandwidth that DeepJSCC takes."""
+    lrisc = LINKS["lrisc"].make(settings, device, open_model)
+    return MatchedLink(lrisc, reference=make_deepjscc(settings, device, open_model))
+
+
 @cache
 def separation_link(fading: Fading) -> SeparationLink:
     """Make one link for both chroma formats, so that both use the same trials."""
@@ -165,6 +174,7 @@ def ideal_factory(config: HEVCConfig) -> Factory:
 
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
 GREEN, PURPLE = "#009E73", "#CC79A7"
+MATCHED = "lrisc-matched"
 LINKS: dict[str, LinkKind] = {
     "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
@@ -180,6 +190,7 @@ LINKS: dict[str, LinkKind] = {
     "steps-4": ablation("4 steps", "#999999", lrisc_factory(require_steps, steps=4)),
     "steps-17": ablation("17 steps", "#882255", lrisc_factory(require_steps, steps=17)),
     "steps-65": ablation("65 steps", "#332288", lrisc_factory(require_steps, steps=65)),
+    MATCHED: LinkKind("LRISC at DeepJSCC's CBR", "#AA4499", make_matched),
 }
 
 
@@ -189,6 +200,7 @@ def make_links(
     device: torch.device,
     say: Callable[[str], None],
     open_model: OpenModel | None = None,
+    padded: bool = False,
 ) -> dict[str, ComparedLink]:
     """Make the links that the settings name, or all that are possible but the ablations.
 
@@ -197,6 +209,8 @@ def make_links(
         device: of the models.
         say: called with a line for every link that is left out because it cannot be made here.
         open_model: opens the folder that `--checkpoint` names; `open_lrisc` by default.
+        padded: whether DeepJSCC has to pad some image. LRISC is then also compared at the CBR that
+            DeepJSCC takes.
 
     Raises:
         ValueError: an unknown name, a link that was named and is not possible, or a missing or
@@ -207,7 +221,12 @@ def make_links(
         raise ValueError(f"expected links of {', '.join(LINKS)}, got {unknown[0]!r}")
     open_model = open_lrisc if open_model is None else open_model
     links: dict[str, ComparedLink] = {}
-    for name in settings.links or [name for name, kind in LINKS.items() if not kind.ablation]:
+    names = list(settings.links) or [
+        name for name, kind in LINKS.items() if not kind.ablation and name != MATCHED
+    ]
+    if padded and {"lrisc", "deepjscc"} <= set(names) and MATCHED not in names:
+        names.append(MATCHED)
+    for name in names:
         try:
             links[name] = LINKS[name].make(settings, device, open_model)
         except UnavailableError as error:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.published import PUBLISHED
 from lrisc_system.evaluation.summary import Summary
 
 PANELS = {
@@ -56,6 +57,25 @@ def draw_curves(
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def draw_published(figure: Figure) -> None:
+    """Add the published points to the panel of PSNR over CBR, with hollow markers."""
+    for axis in figure.axes:
+        if axis.get_ylabel() == PANELS["psnr"]:
+            for curve in PUBLISHED:
+                axis.plot(
+                    *zip(*curve.psnr, strict=True),
+                    color=curve.colour,
+                    label=f"{curve.name} (published)",
+                    linestyle=":",
+                    marker="s",
+                    markerfacecolor="none",
+                )
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    for legend in figure.legends:
+        legend.remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
 
 
 def _draw_line(
