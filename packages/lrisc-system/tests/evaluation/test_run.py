@@ -100,10 +100,9 @@ def test_what_is_out_of_reach_is_left_out(settings, tmp_path):
     assert {row.task.point.cbr for row in rows} == {1 / 24}
     said = console.export_text()
     assert said.count("linear is left out at CBR 0.5000") == 1
-    assert (
-        "linear (KLT) is left out at CBR 0.5, refused for 2 images: expected a model within 5%"
-        in said
-    )
+    why = "linear (KLT) is left out at CBR 0.5, refused for 2 images: expected a model within 5%"
+    assert why in said
+    assert f"- {why}" in (wide.out / "tables.md").read_text()
 
 
 def test_one_image_has_all_its_tasks(settings, fake_link):
