@@ -53,7 +53,7 @@ class Link(Protocol):
             image: (1, 3, H, W) in [0, 1], any size.
             snr_db: mean SNR of the channel in dB, known to both ends.
             cbr: bandwidth, side information included. None asks for what the link takes by
-                itself: LRISC at the eta of its config, an analogue model at its one bandwidth.
+                itself: LRISC at the eta of its config, an analog model at its one bandwidth.
             saliency: (1, 1, H, W) in [0, 1], for links that use it.
             generator: of fading and noise, on the CPU.
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from lrisc_system.evaluation import evaluate
-from lrisc_system.evaluation.earlier_results import FIGURES, read_beside, read_summary
+from lrisc_system.evaluation.earlier_results import FIGURES, read_earlier_results, read_summary
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary, write_summary
@@ -40,16 +40,16 @@ def test_a_summary_is_read_as_it_was_written(write):
     assert math.isnan(back[1].figures["psnr"].ci95_channel)
 
 
-def test_other_links_at_the_same_points_stand_beside(settings, change, write):
+def test_other_links_at_the_same_points_are_added(settings, change, write):
     path = write(summary("lrisc", HERE), summary("deepjscc", HERE), summary("linear", ELSEWHERE))
-    found = read_beside(change(settings, beside=path), own=["lrisc"], images=2)
+    found = read_earlier_results(change(settings, earlier_results=path), own=["lrisc"], images=2)
     assert [(s.link, s.point) for s in found] == [("deepjscc", HERE)]
-    assert read_beside(settings, own=["lrisc"], images=2) == []
+    assert read_earlier_results(settings, own=["lrisc"], images=2) == []
 
 
 def test_what_does_not_fit_is_refused(settings, change, write, tmp_path):
     def read(path):
-        return read_beside(change(settings, beside=path), own=["lrisc"], images=2)
+        return read_earlier_results(change(settings, earlier_results=path), own=["lrisc"], images=2)
 
     with pytest.raises(ValueError, match=r"gone\.csv: expected a summary\.csv, cannot read it"):
         read(tmp_path / "gone.csv")
@@ -71,11 +71,11 @@ def test_what_does_not_fit_is_refused(settings, change, write, tmp_path):
 
 def test_tables_and_curves_show_both(settings, change, write):
     here = write(summary("deepjscc", HERE), summary("lrisc", HERE))
-    beside = change(settings, links=("lrisc",), beside=here, seeds=1)
-    rows = evaluate(beside, console=Console(quiet=True))
+    both = change(settings, links=("lrisc",), earlier_results=here, seeds=1)
+    rows = evaluate(both, console=Console(quiet=True))
     assert {row.task.link for row in rows} == {"lrisc"}
     tables = (settings.out / "tables.md").read_text()
-    assert tables.splitlines()[0].endswith("one channel seed, beside summary.csv")
+    assert tables.splitlines()[0].endswith("one channel seed, earlier results of summary.csv")
     assert "| DeepJSCC | - | 21.25 |\n" in tables
     assert "| LRISC | 21.25" not in tables  # its own figures, not the other file's
     assert "DeepJSCC" in (settings.out / "quality-over-cbr.svg").read_text()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrisc_system.evaluation.measure import RememberingBackbone, Scene, Yardsticks
+from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks, RememberingBackbone
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.metrics.quality import evaluate_pair, round_to_8_bits
 
@@ -35,25 +35,25 @@ def test_the_last_inputs_are_remembered():
 
 
 @pytest.fixture(scope="module")
-def yardsticks():
+def networks():
     """AlexNet stands in for VGG16, which does not ship."""
-    return Yardsticks(Yardsticks.load(None, device=CPU).alex, lpips_network("alex"))
+    return MetricNetworks(MetricNetworks.load(None, device=CPU).alex, lpips_network("alex"))
 
 
 @pytest.fixture
-def scene(yardsticks):
+def source(networks):
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 48, 64, generator=generator)
     mask = torch.rand(1, 1, 48, 64, generator=generator)
-    return Scene("noise", image, mask, mask, yardsticks=yardsticks)
+    return EvaluationImage("noise", image, mask, mask, networks=networks)
 
 
-def test_the_figures_are_those_of_the_pair(scene):
+def test_the_figures_are_those_of_the_pair(source):
     for seed in range(2):
-        noise = torch.randn(scene.image.shape, generator=torch.Generator().manual_seed(seed))
-        received = (scene.image + 0.1 * noise).clamp(0, 1)
-        expected = evaluate_pair(scene.image, received, mask=scene.mask)
-        got = scene.measure(received)
+        noise = torch.randn(source.image.shape, generator=torch.Generator().manual_seed(seed))
+        received = (source.image + 0.1 * noise).clamp(0, 1)
+        expected = evaluate_pair(source.image, received, mask=source.mask)
+        got = source.measure(received)
         assert got.psnr == expected.psnr
         assert got.lpips_alex == pytest.approx(expected.lpips, abs=1e-6)
         assert got.lpips_vgg == pytest.approx(expected.lpips, abs=1e-6)
@@ -63,18 +63,18 @@ def test_the_figures_are_those_of_the_pair(scene):
         assert got.background_lpips_alex == pytest.approx(expected.background_lpips, abs=1e-6)
 
 
-def test_equal_images_are_measured_once(scene):
-    received = round_to_8_bits(scene.image * 0.5)
-    first = scene.measure(received)
-    assert scene.measure(received + 1e-6) is first  # the same in 8 bits
-    assert scene.measure(received + 0.01) is not first
+def test_equal_images_are_measured_once(source):
+    received = round_to_8_bits(source.image * 0.5)
+    first = source.measure(received)
+    assert source.measure(received + 1e-6) is first  # the same in 8 bits
+    assert source.measure(received + 0.01) is not first
 
 
-def test_without_its_weights_vgg_is_nan(scene, monkeypatch, tmp_path):
+def test_without_its_weights_vgg_is_nan(source, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    alone = Yardsticks.load(None, device=CPU)
+    alone = MetricNetworks.load(None, device=CPU)
     assert alone.vgg is None
-    scene = Scene("noise", scene.image, scene.mask, scene.mask, yardsticks=alone)
-    assert math.isnan(scene.measure(scene.image).lpips_vgg)
+    source = EvaluationImage("noise", source.image, source.mask, source.mask, networks=alone)
+    assert math.isnan(source.measure(source.image).lpips_vgg)
     with pytest.raises(ValueError, match=r"nowhere\.pth"):
-        Yardsticks.load(tmp_path / "nowhere.pth", device=CPU)
+        MetricNetworks.load(tmp_path / "nowhere.pth", device=CPU)

@@ -61,12 +61,12 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     settings = replace(finished, out=tmp_path / "results")
     count = 0
 
-    def perform(task, link, scene):
+    def perform(task, link, source):
         nonlocal count
         count += 1
         if count == 8:
             raise KeyboardInterrupt
-        return work(task, link, scene)
+        return work(task, link, source)
 
     work = run_module.perform
     monkeypatch.setattr(run_module, "perform", perform)
@@ -100,7 +100,9 @@ def test_what_is_out_of_reach_is_left_out(settings, tmp_path):
     assert {row.task.point.cbr for row in rows} == {1 / 24}
     said = console.export_text()
     assert said.count("linear is left out at CBR 0.5000") == 1
-    assert "linear (KLT) is left out at CBR 0.5: expected a model within 5%" in said
+    why = "linear (KLT) is left out at CBR 0.5, refused for 2 images: expected a model within 5%"
+    assert why in said
+    assert f"- {why}" in (wide.out / "tables.md").read_text()
 
 
 def test_one_image_has_all_its_tasks(settings, fake_link):

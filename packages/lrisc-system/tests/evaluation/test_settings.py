@@ -41,6 +41,8 @@ def test_points_stand_in_order_whatever_was_typed(settings):
         ({"snr_db": (), "bandwidths": ()}, "SNRs or bandwidths"),
         ({"seeds": 0}, "at least one seed, got 0"),
         ({"crop": 0}, "at least one pixel, got 0"),
+        ({"published": True, "crop": 256}, "whole images over AWGN .* got crop 256, fading none"),
+        ({"published": True, "bandwidths_snr_db": 7.0}, "7 dB"),
         ({"alpha": 1.5}, r"alpha in \[0, 1\], got 1.5"),
     ],
 )

@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -46,6 +48,23 @@ def test_a_channel_of_the_user_counts_as_gaussian():
     seen = observe(Noiseless(), symbols, 0.0)
     assert torch.equal(seen.symbols, symbols)
     torch.testing.assert_close(seen.noise_power, torch.ones(4))
+
+
+@dataclass(frozen=True)
+class Halving:
+    """A channel of the user with one gain, 1/2, for everything."""
+
+    equalizer: Callable = mmse
+
+    def __call__(self, symbols, snr_db, *, generator=None):
+        return self.equalizer(symbols / 2, torch.full((1, 1), 0.5), torch.full((1, 1), 0.1))
+
+
+def test_a_fading_channel_of_the_user_is_asked_for_its_fading():
+    symbols = unit_symbols(4)
+    seen = observe(Halving(), symbols, 10.0)
+    torch.testing.assert_close(seen.symbols, symbols)
+    torch.testing.assert_close(seen.noise_power, torch.full((4,), 0.1 / 0.5**2))
 
 
 def test_the_channel_keeps_its_own_equaliser():

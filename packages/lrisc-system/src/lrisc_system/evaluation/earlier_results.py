@@ -1,4 +1,4 @@
-"""What an earlier evaluation measured of other links, set beside this one's: `--beside`."""
+"""Read the results of other links from an earlier evaluation: `--earlier-results`."""
 
 from __future__ import annotations
 
@@ -45,18 +45,20 @@ def read_summary(path: Path) -> list[Summary]:
     return [Summary(*key, found) for key, found in figures.items()]
 
 
-def read_beside(settings: EvaluateSettings, *, own: Iterable[str], images: int) -> list[Summary]:
-    """Read what `settings.beside` holds of links that an evaluation does not have itself.
+def read_earlier_results(
+    settings: EvaluateSettings, *, own: Iterable[str], images: int
+) -> list[Summary]:
+    """Read the summaries of links that an evaluation does not measure itself.
 
     Args:
-        settings: of the evaluation.
+        settings: of the evaluation; `earlier_results` names the file.
         own: names of its links.
         images: how many it has.
 
     Raises:
-        ValueError: no summary, one of other images, or nothing in it that could stand beside.
+        ValueError: no summary, one of other images, or one without another link at these points.
     """
-    path, mine, points = settings.beside, set(own), settings.points()
+    path, mine, points = settings.earlier_results, set(own), settings.points()
     if path is None:
         return []
     others = [s for s in read_summary(path) if s.link not in mine and s.point in points]

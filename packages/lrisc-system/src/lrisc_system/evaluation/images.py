@@ -1,4 +1,4 @@
-"""The images of an evaluation, each with its region of interest."""
+"""The images of an evaluation, each with its saliency map and its mask."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from PIL import Image
 
+from lrisc_system.config import STRIDE
 from lrisc_system.data.images import load_image, load_mask
 from lrisc_system.data.photos import find_masks, list_images
-from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks
 from lrisc_system.training.validation import centre_crop
 from roi_saliency import BarrierDetector, SmoothMask
 
 
 @dataclass(frozen=True)
-class Album:
-    """Image files, and what is cut out of them.
+class EvaluationImages:
+    """The image files of an evaluation.
 
     Args:
         photos: image files.
         masks: their saliency maps; detected when absent.
-        crop: side of a centre crop, if any.
+        crop: side in pixels of the centre crop that is sent; None for whole images.
     """
 
     photos: list[Path]
@@ -29,7 +31,7 @@ class Album:
     crop: int | None
 
     @classmethod
-    def open(cls, data: Path, masks: Path | None, *, crop: int | None) -> Album:
+    def open(cls, data: Path, masks: Path | None, *, crop: int | None) -> EvaluationImages:
         """List the images of a folder, and their masks.
 
         Raises:
@@ -50,15 +52,26 @@ class Album:
         """Names of the images."""
         return [path.stem for path in self.photos]
 
-    @torch.no_grad()
-    def scene(self, index: int, *, yardsticks: Yardsticks, device: torch.device) -> Scene:
-        """Load an image and its region of interest.
+    def padded(self) -> bool:
+        """Whether a link that pads sides to multiples of 16 sends more than some image."""
+        for path in self.photos:
+            with Image.open(path) as photo:
+                sides = photo.size if self.crop is None else (self.crop, self.crop)
+            if any(side % STRIDE for side in sides):
+                return True
+        return False
 
-        The mask of Eq. (1) is taken as it starts, so that it is no model's own.
+    @torch.no_grad()
+    def load(
+        self, index: int, *, networks: MetricNetworks, device: torch.device
+    ) -> EvaluationImage:
+        """Load an image, its saliency map and its mask.
+
+        The mask is Eq. (1) with its starting values, so that it is the same for every model.
 
         Args:
             index: of the image.
-            yardsticks: what it will be measured with.
+            networks: of the metrics.
             device: to load it to.
         """
         image = load_image(self.photos[index])
@@ -70,4 +83,4 @@ class Album:
             image, saliency = (centre_crop(x, size=self.crop) for x in (image, saliency))
         mask = SmoothMask()(saliency)
         image, saliency, mask = (tensor.to(device) for tensor in (image, saliency, mask))
-        return Scene(self.photos[index].stem, image, saliency, mask, yardsticks=yardsticks)
+        return EvaluationImage(self.photos[index].stem, image, saliency, mask, networks=networks)

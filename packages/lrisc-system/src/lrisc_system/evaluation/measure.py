@@ -1,4 +1,4 @@
-"""How good an image arrived, by every metric; and nothing computed twice."""
+"""All metrics of one received image; equal inputs are measured once."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Measurement:
 
 
 class RememberingBackbone(nn.Module):
-    """A network that keeps what it made of its last inputs: the source need not pass again.
+    """A network that stores the features of its last inputs, so that a source passes once.
 
     Args:
         network: images (B, 3, H, W) -> features.
-        kept: how many inputs.
+        kept: number of inputs.
     """
 
     def __init__(self, network: nn.Module, *, kept: int) -> None:
@@ -46,18 +46,18 @@ class RememberingBackbone(nn.Module):
         self.memory: deque[tuple[Tensor, object]] = deque(maxlen=kept)
 
     def forward(self, image: Tensor) -> object:
-        """Look the features up, or compute them; either way they are the newest now."""
-        places = [i for i, (known, _) in enumerate(self.memory) if torch.equal(known, image)]
-        features = self.memory[places[0]][1] if places else self.network(image)
-        for place in places:
-            del self.memory[place]
+        """Look the features up or compute them, and put them last in the queue."""
+        positions = [i for i, (known, _) in enumerate(self.memory) if torch.equal(known, image)]
+        features = self.memory[positions[0]][1] if positions else self.network(image)
+        for position in positions:
+            del self.memory[position]
         self.memory.append((image, features))
         return features
 
 
 @dataclass(frozen=True)
-class Yardsticks:
-    """The networks that measure.
+class MetricNetworks:
+    """The networks of LPIPS.
 
     Args:
         alex: LPIPS on AlexNet.
@@ -68,7 +68,7 @@ class Yardsticks:
     vgg: LPIPS | None
 
     @classmethod
-    def load(cls, vgg: Path | None, *, device: torch.device) -> Yardsticks:
+    def load(cls, vgg: Path | None, *, device: torch.device) -> MetricNetworks:
         """Load the networks.
 
         Args:
@@ -78,10 +78,10 @@ class Yardsticks:
         Raises:
             ValueError: the file is missing or holds something else.
         """
-        alex = _place(lpips_network("alex"), device)
+        alex = _prepare(lpips_network("alex"), device)
         alex.network.net = RememberingBackbone(alex.network.net, kept=ALEX_INPUTS)
         try:
-            second = _place(lpips_network("vgg", vgg), device)
+            second = _prepare(lpips_network("vgg", vgg), device)
         except ValueError:
             if vgg is not None:
                 raise
@@ -90,28 +90,28 @@ class Yardsticks:
         return cls(alex, second)
 
 
-def _place(network: LPIPS, device: torch.device) -> LPIPS:
-    """Move a network to a device, its channels last: a whole image takes a seventh less time."""
+def _prepare(network: LPIPS, device: torch.device) -> LPIPS:
+    """Move a network to a device in channels-last format, which takes a seventh less time."""
     return network.to(device).to(memory_format=torch.channels_last)
 
 
-class Scene:
-    """One source image, and what arrived of it so far.
+class EvaluationImage:
+    """One source image, with the measurements of what was received of it so far.
 
     Args:
         name: of the image.
         image: (1, 3, H, W) in [0, 1].
-        saliency: (1, 1, H, W) in [0, 1], what links may look at.
+        saliency: saliency map for the links, (1, 1, H, W) in [0, 1].
         mask: weight of the region of interest, (1, 1, H, W) in [0, 1].
-        yardsticks: networks, on the image's device.
+        networks: of the metrics, on the device of the image.
     """
 
     def __init__(
-        self, name: str, image: Tensor, saliency: Tensor, mask: Tensor, *, yardsticks: Yardsticks
+        self, name: str, image: Tensor, saliency: Tensor, mask: Tensor, *, networks: MetricNetworks
     ) -> None:
         self.name = name
         self.image, self.saliency, self.mask = image, saliency, mask
-        self.yardsticks = yardsticks
+        self.networks = networks
         self._known: dict[bytes, Measurement] = {}
 
     @torch.no_grad()
@@ -127,7 +127,7 @@ class Scene:
         return self._known[key]
 
     def _measure(self, received: Tensor) -> Measurement:
-        alex, vgg = self.yardsticks.alex, self.yardsticks.vgg
+        alex, vgg = self.networks.alex, self.networks.vgg
         figures = evaluate_pair(self.image, received, mask=self.mask, perceptual=alex)
         return Measurement(
             psnr=figures.psnr,

@@ -36,14 +36,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one transmission.
+    """The result of one transmission.
 
     Args:
-        task: what was to be done.
+        task: the transmission.
         cbr: bandwidth that was used, side information included.
         delivered: whether all that was sent arrived.
         measurement: the figures of the image that arrived.
-        seconds: that sending and receiving took.
+        seconds: duration of sending and receiving.
     """
 
     task: Task
@@ -77,7 +77,7 @@ class Refusal:
 
 
 class RowFile:
-    """Append what one process finds to its file.
+    """Append the results of one process to its file.
 
     Args:
         folder: of the evaluation.
@@ -94,17 +94,17 @@ class RowFile:
             self.file.write(b"\n")
 
     def append(self, entry: Row | Refusal) -> None:
-        """Write one line and hand it to the system."""
+        """Write one line and flush it."""
         self.file.write((json.dumps(asdict(entry)) + "\n").encode())
         self.file.flush()
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self.file.close()
 
 
 def read_rows(folder: Path) -> tuple[list[Row], list[Refusal]]:
-    """Read what all processes of all starts have found; half a line is passed over."""
+    """Read the results of all processes of all starts; an incomplete line is skipped."""
     rows: dict[Task, Row] = {}
     refusals: dict[Task, Refusal] = {}
     for path in sorted((folder / ROWS_FOLDER).glob("*.jsonl")):
@@ -130,7 +130,7 @@ def write_results(rows: Iterable[Row], folder: Path, *, links: Iterable[str]) ->
         folder: of the evaluation.
         links: names in their order.
     """
-    order = {name: place for place, name in enumerate(links)}
+    order = {name: position for position, name in enumerate(links)}
 
     def key(row: Row) -> tuple[int, str, float, float, int]:
         point = row.task.point

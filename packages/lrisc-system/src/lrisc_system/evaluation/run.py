@@ -22,11 +22,11 @@ from rich.progress import (
 )
 
 from lrisc_system.devices import find_device
-from lrisc_system.evaluation.earlier_results import read_beside
-from lrisc_system.evaluation.images import Album
+from lrisc_system.evaluation.earlier_results import read_earlier_results
+from lrisc_system.evaluation.images import EvaluationImages
 from lrisc_system.evaluation.links.link import ComparedLink
 from lrisc_system.evaluation.links.registry import OpenModel, make_links
-from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks
 from lrisc_system.evaluation.protocol import Protocol, describe_common
 from lrisc_system.evaluation.report.pictures import choose_pictures, take_pictures
 from lrisc_system.evaluation.report.report import write_report
@@ -34,8 +34,8 @@ from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.transmission import perform
 
-PATIENCE = timedelta(days=7)  # of the fastest process with the slowest
-WHOLE_RUN_SECONDS = 1e9  # the time left follows from all that was done, for links differ in speed
+PATIENCE = timedelta(days=7)  # the fastest process waits so long for the slowest
+WHOLE_RUN_SECONDS = 1e9  # links differ in speed: estimate the time left from all that was done
 
 
 def evaluate(
@@ -55,41 +55,50 @@ def evaluate(
 
     Raises:
         ValueError: no image, a missing mask or checkpoint, an unknown link or one that is not
-            possible here, a folder that was started with other settings, or a summary that does
-            not fit beside.
+            possible here, a folder that was started with other settings, or earlier
+            results that do not match.
     """
-    album = Album.open(settings.data, settings.masks, crop=settings.crop)
-    pictures = choose_pictures(album.names, settings.pictures)
+    images = EvaluationImages.open(settings.data, settings.masks, crop=settings.crop)
+    pictures = choose_pictures(images.names, settings.pictures)
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     if not accelerator.is_main_process:
         console = Console(quiet=True)
     device = accelerator.device if settings.device is None else find_device(settings.device)
-    yardsticks = Yardsticks.load(settings.vgg, device=device)
-    if yardsticks.vgg is None:
-        console.print("LPIPS on VGG16 is left out: --vgg names a file of its weights")
-    links = make_links(settings, device=device, say=console.print, open_model=open_model)
+    networks = MetricNetworks.load(settings.vgg, device=device)
+    notes: list[str] = []
+    if networks.vgg is None:
+        notes.append("LPIPS on VGG16 is left out: --vgg names a file of its weights")
+    links = make_links(
+        settings,
+        device=device,
+        say=notes.append,
+        open_model=open_model,
+        padded=images.padded(),
+    )
+    for note in notes:
+        console.print(note)
     protocol = Protocol(
-        describe_common(settings, album.photos, album.masks, vgg=yardsticks.vgg is not None),
+        describe_common(settings, images.photos, images.masks, vgg=networks.vgg is not None),
         {name: link.identity for name, link in links.items()},
     ).merge(settings.out)
-    others = read_beside(settings, own=protocol.links, images=len(album.names))
+    others = read_earlier_results(settings, own=protocol.links, images=len(images.names))
     known = {entry.task for entries in read_rows(settings.out) for entry in entries}
     accelerator.wait_for_everyone()  # until all have read what the folder holds
     if accelerator.is_main_process:
         protocol.write(settings.out)
 
-    own = range(accelerator.process_index, len(album.photos), accelerator.num_processes)
-    tasks = {index: list_tasks(settings, links, album.names[index]) for index in own}
+    own = range(accelerator.process_index, len(images.photos), accelerator.num_processes)
+    tasks = {index: list_tasks(settings, links, images.names[index]) for index in own}
     with Worker(settings, links, known, rank=accelerator.process_index, console=console) as worker:
         worker.start(tasks)
         for index, todo in tasks.items():
-            pictured = album.names[index] in pictures
+            pictured = images.names[index] in pictures
             if pictured or not known.issuperset(todo):
-                scene = album.scene(index, yardsticks=yardsticks, device=device)
-                worker.work(scene, todo, pictured=pictured)
+                source = images.load(index, networks=networks, device=device)
+                worker.work(source, todo, pictured=pictured)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        write_report(settings, album.names, pictures, others=others, console=console)
+        write_report(settings, images.names, pictures, others=others, notes=notes, console=console)
     accelerator.end_training()
     return read_rows(settings.out)[0]
 
@@ -97,7 +106,7 @@ def evaluate(
 def list_tasks(
     settings: EvaluateSettings, links: Mapping[str, ComparedLink], image: str
 ) -> list[Task]:
-    """List what is to be done with one image."""
+    """List the transmissions of one image."""
     return [
         Task(link, image, point, seed)
         for link in links
@@ -107,7 +116,7 @@ def list_tasks(
 
 
 class Worker:
-    """Does the tasks of one process, writes what comes of each, and shows how far it is.
+    """Perform the tasks of one process, write each result, and show the progress.
 
     Args:
         settings: of the evaluation.
@@ -128,7 +137,7 @@ class Worker:
     ) -> None:
         self.settings, self.links, self.known = settings, links, known
         self.file = RowFile(settings.out, rank=rank)
-        self.told: set[tuple[str, float]] = set()
+        self.reported: set[tuple[str, float]] = set()
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=12),
@@ -155,29 +164,29 @@ class Worker:
         done = sum(task in self.known for task in everything)
         self.progress.update(self.bar, total=len(everything), completed=done)
 
-    def work(self, scene: Scene, tasks: list[Task], *, pictured: bool) -> None:
-        """Do what is missing of one image's tasks, and take its pictures if it is to have any."""
+    def work(self, source: EvaluationImage, tasks: list[Task], *, pictured: bool) -> None:
+        """Perform the missing tasks of one image, and save its pictures if `pictured`."""
         for task in tasks:
             if task not in self.known:
                 self._describe(f"{task.image} {task.link}", task.point)
-                entry = perform(task, self.links[task.link], scene)
+                entry = perform(task, self.links[task.link], source)
                 self.file.append(entry)
                 self.progress.advance(self.bar)
                 if isinstance(entry, Refusal):
-                    self._tell_once(entry)
+                    self._report_once(entry)
         if pictured:
             point = Point(self.settings.bandwidths_snr_db, self.settings.picture_cbr)
-            self._describe(f"{scene.name} pictures", point)
-            take_pictures(scene, self.links, point, self.settings.out)
+            self._describe(f"{source.name} pictures", point)
+            take_pictures(source, self.links, point, self.settings.out)
 
     def _describe(self, what: str, point: Point) -> None:
         text = f"{what} {point.snr_db:g} dB CBR {point.cbr:.4f}"
         self.progress.update(self.bar, description=text)
 
-    def _tell_once(self, refusal: Refusal) -> None:
+    def _report_once(self, refusal: Refusal) -> None:
         task = refusal.task
-        if (task.link, task.point.cbr) not in self.told:
-            self.told.add((task.link, task.point.cbr))
+        if (task.link, task.point.cbr) not in self.reported:
+            self.reported.add((task.link, task.point.cbr))
             self.progress.print(
                 f"{task.link} is left out at CBR {task.point.cbr:.4f}: {refusal.reason}"
             )

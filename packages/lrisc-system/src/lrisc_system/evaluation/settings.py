@@ -1,4 +1,4 @@
-"""What an evaluation is told: the options of `lrisc evaluate`."""
+"""The options of `lrisc evaluate`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from lrisc_system.evaluation.published import SNR_DB as PUBLISHED_SNR_DB
 from lrisc_system.options import (
     Checkpoint,
     Device,
@@ -38,8 +39,9 @@ class EvaluateSettings:
         masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
         links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
-            are possible here. Ablations, only if named: lrisc with no-roi, no-snr-module,
-            one-rate, no-diffusion, steps-4, steps-17, steps-65.
+            are possible here. lrisc-matched (LRISC at the CBR that DeepJSCC takes) is added where
+            DeepJSCC has to pad images. Ablations, only if named: lrisc with no-roi,
+            no-snr-module, one-rate, no-diffusion, steps-4, steps-17, steps-65.
         alpha: Weight of the background of LRISC, Eq. (3), instead of the model's.
         steps: Diffusion steps of LRISC, instead of the model's.
         deepjscc: Folder with trained DeepJSCC in it or below, one for each bandwidth; without it,
@@ -55,8 +57,11 @@ class EvaluateSettings:
         pictures: Names of the images in the row of pictures, Figure 5 of the paper; without it,
             three.
         picture_cbr: Bandwidth of the pictures, at the SNR --bandwidths-snr-db.
-        beside: `summary.csv` of an evaluation of the same images, crop and fading; its other links
-            stand in the tables and the curves too.
+        earlier_results: `summary.csv` of an evaluation of the same images, crop and fading. Tables
+            and curves also show its other links.
+        published: Show published PSNR on Kodak (whole images, AWGN, 10 dB) in the tables and in
+            the figure over CBR. Use it only if --data is the Kodak set; off by default, for a
+            folder does not tell that.
         checkpoint: folder of LRISC.
         model: kind of LRISC, as `--model` names it.
         device: of the models; what the launcher gives by default.
@@ -82,7 +87,8 @@ class EvaluateSettings:
     vgg: PathOption = None
     pictures: tuple[str, ...] = ()
     picture_cbr: float = 0.017
-    beside: PathOption = None
+    earlier_results: PathOption = None
+    published: bool = False
     checkpoint: Checkpoint = SHIPPED
     model: Model = None
     device: Device = None
@@ -101,6 +107,15 @@ class EvaluateSettings:
             raise ValueError(f"expected at least one seed, got {self.seeds}")
         if self.crop is not None and self.crop < 1:
             raise ValueError(f"expected a crop of at least one pixel, got {self.crop}")
+        if self.published and (
+            self.crop is not None
+            or self.fading is not Fading.none
+            or self.bandwidths_snr_db != PUBLISHED_SNR_DB
+        ):
+            raise ValueError(
+                "expected whole images over AWGN at --bandwidths-snr-db 10 with --published, got "
+                f"crop {self.crop}, fading {self.fading.name}, {self.bandwidths_snr_db:g} dB"
+            )
         if self.alpha is not None and not 0.0 <= self.alpha <= 1.0:
             raise ValueError(f"expected alpha in [0, 1], got {self.alpha:g}")
 

@@ -9,46 +9,46 @@ import torch
 from torch import Generator
 
 from lrisc_system.data.crops import mix_seed
-from lrisc_system.evaluation.measure import Scene
+from lrisc_system.evaluation.measure import EvaluationImage
 from lrisc_system.evaluation.rows import Refusal, Row, Task
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.link import Arrival, Link, OutOfReachError
 
 
 @torch.no_grad()
-def transmit(link: Link, scene: Scene, point: Point, *, seed: int) -> Arrival:
-    """Send a scene's image and receive it.
+def transmit(link: Link, source: EvaluationImage, point: Point, *, seed: int) -> Arrival:
+    """Send an image and receive it.
 
     The draws of the channel are those of the seed and the image's name, the same for every link
     and at every point.
 
     Args:
         link: what sends.
-        scene: the image.
+        source: the image.
         point: channel and bandwidth.
         seed: which of the channel's draws.
 
     Raises:
         OutOfReachError: the link cannot serve this bandwidth.
     """
-    draws = Generator().manual_seed(mix_seed(seed, zlib.crc32(scene.name.encode())))
+    draws = Generator().manual_seed(mix_seed(seed, zlib.crc32(source.name.encode())))
     return link.transmit(
-        scene.image, point.snr_db, cbr=point.cbr, saliency=scene.saliency, generator=draws
+        source.image, point.snr_db, cbr=point.cbr, saliency=source.saliency, generator=draws
     )
 
 
-def perform(task: Task, link: Link, scene: Scene) -> Row | Refusal:
+def perform(task: Task, link: Link, source: EvaluationImage) -> Row | Refusal:
     """Do a task: send the image, receive it, measure it.
 
     Args:
         task: what to do.
         link: the task's link.
-        scene: the task's image.
+        source: the task's image.
     """
     begun = time.perf_counter()
     try:
-        arrival = transmit(link, scene, task.point, seed=task.seed)
+        arrival = transmit(link, source, task.point, seed=task.seed)
     except OutOfReachError as error:
         return Refusal(task, str(error))
     seconds = time.perf_counter() - begun
-    return Row(task, arrival.cbr, arrival.delivered, scene.measure(arrival.image), seconds)
+    return Row(task, arrival.cbr, arrival.delivered, source.measure(arrival.image), seconds)

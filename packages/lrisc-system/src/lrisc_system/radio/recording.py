@@ -67,7 +67,7 @@ def recover_packet(recording: Recording) -> tuple[Packet, ReceivedFrame]:
     if recording.side is None:
         raise PacketError(
             "the recording has no side information: expected lrisc:side_information in its "
-            "metadata, or the recording that was sent beside it"
+            "metadata, or the recording that was sent with it"
         )
     frame = receive_frame(recording.samples, symbols=recording.symbols)
     lowest, highest = SNR_RANGE_DB

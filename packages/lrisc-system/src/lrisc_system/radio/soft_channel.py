@@ -1,11 +1,11 @@
-"""What a receiver with perfect channel knowledge sees: symbols, and how noisy each one is."""
+"""A receiver with perfect channel knowledge: symbols, and the noise power of each."""
 
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Generator, Tensor
 
-from jscc_ratetoken import Channel, RayleighBlock, RayleighFast, zero_forcing
+from jscc_ratetoken import Channel, zero_forcing
 
 WEAKEST_FADING = 1e-12  # as power; keeps the noise after division finite
 
@@ -26,30 +26,32 @@ class Observation:
 def observe(
     channel: Channel, symbols: Tensor, snr_db: float, *, generator: Generator | None = None
 ) -> Observation:
-    """Send symbols and tell how noisy each one arrives.
+    """Send symbols and return them with the noise power of each.
 
-    Soft decoding wants to know the fading, which a `Channel` keeps to itself. The Rayleigh
-    channels show it to their equaliser, so they get one that writes it down. Any other channel
-    counts as one of unit gain whose noise has the power that the SNR says.
+    Soft decoding needs the fading, which a `Channel` does not return. A channel that fades gives it
+    to its `equalizer`, so a copy of the channel gets an equaliser that records it. A channel
+    without an `equalizer` counts as one of unit gain with noise of the power that the SNR gives.
 
     Args:
-        channel: any channel.
+        channel: any channel; one with an attribute `equalizer` is a dataclass and calls it as
+            `jscc_ratetoken.mmse` is called.
         symbols: of unit mean power, (K,) complex.
         snr_db: mean SNR in dB.
         generator: of fading and noise.
     """
     snr = torch.tensor([snr_db])
-    if not isinstance(channel, RayleighBlock | RayleighFast):
+    if not hasattr(channel, "equalizer"):
         received = channel(symbols[None], snr, generator=generator)[0]
         return Observation(received, torch.full((len(symbols),), 10 ** (-snr_db / 10)))
-    witness = _Witness()
-    received = replace(channel, equalizer=witness)(symbols[None], snr, generator=generator)[0]
-    return Observation(received, witness.noise_power[0].expand(len(symbols)))
+    equalizer = _RecordingEqualizer()
+    recorded: Channel = replace(channel, equalizer=equalizer)  # type: ignore[type-var]
+    received = recorded(symbols[None], snr, generator=generator)[0]
+    return Observation(received, equalizer.noise_power[0].expand(len(symbols)))
 
 
 @dataclass
-class _Witness:
-    """An equaliser that divides by the fading and keeps the noise power that this leaves."""
+class _RecordingEqualizer:
+    """An equaliser that divides by the fading and records the noise power after the division."""
 
     noise_power: Tensor = field(default_factory=lambda: torch.empty(0))
 

@@ -1,4 +1,5 @@
 import sys
+from itertools import pairwise
 
 import pytest
 import torch
@@ -43,6 +44,16 @@ def test_coarser_is_smaller_and_worse():
     images = [decode_slice(p, size=(96, 96), config=HEVC_420) for p in payloads]
     assert len(payloads[0]) > len(payloads[1]) > len(payloads[2])
     assert psnr(image, images[0]) > psnr(image, images[1]) > psnr(image, images[2])
+
+
+def test_fractions_of_a_quantiser_lie_between_whole_ones():
+    """Without adaptive quantisation, all fractions would give one of the two whole sizes."""
+    generator = torch.Generator().manual_seed(0)
+    image = smooth_image(192, 256) + 0.02 * torch.randn(1, 1, 192, 256, generator=generator)
+    sizes = [len(encode_slice(image, qp=27 + k / 32, config=HEVC_420)) for k in range(33)]
+    assert len(set(sizes)) >= 8
+    assert all(fine >= 0.99 * coarse for fine, coarse in pairwise(sizes))
+    assert max(fine - coarse for fine, coarse in pairwise(sizes)) < 0.4 * (sizes[0] - sizes[-1])
 
 
 def test_full_colour_keeps_colour_edges():

@@ -25,13 +25,25 @@ def source():
     return HEVCImage((image + 0.02 * noise).clamp(0, 1))
 
 
-@pytest.mark.parametrize("qp", [50, 40, 30])
-def test_fit_is_the_finest_within_the_budget(source, qp):
-    budget = len(source.encoding(qp=qp).payload) + 3
-    fitted = source.fit(budget)
-    assert fitted is source.encoding(qp=qp)
+@pytest.mark.parametrize("budget", [900, 1234, 2000, 3500, 8000])
+@pytest.mark.parametrize("config", [HEVC_420, HEVC_444])
+def test_fit_fills_its_budget(source, config, budget):
+    fitted = HEVCImage(source.image, config=config).fit(budget)
     assert fitted.format.scale == 1
-    assert len(source.encoding(qp=qp - 1).payload) > budget
+    assert 0.965 * budget <= len(fitted.payload) <= budget  # whole QPs leave up to 12%
+
+
+def test_a_budget_costs_few_encodings_and_the_next_one_fewer(source):
+    image = HEVCImage(source.image)
+    image.fit(2000)
+    first = len(image._encodings)
+    assert first <= 1 + 6 + 7  # the coarsest, whole steps of 51, 128 steps in one of them
+    image.fit(2400)
+    assert len(image._encodings) <= first + 9
+
+
+def test_a_budget_for_everything_gives_the_finest_quantiser(source):
+    assert source.fit(10**6) is source.encoding(qp=0)
 
 
 def test_more_bytes_are_never_worse(source):

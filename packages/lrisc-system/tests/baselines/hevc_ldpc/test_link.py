@@ -38,7 +38,7 @@ def source():
 
 @pytest.fixture(scope="module")
 def link():
-    return SeparationLink(AWGN(), mcs_table=FEW, rehearsals=10)
+    return SeparationLink(AWGN(), mcs_table=FEW, trials=10)
 
 
 def generator(seed=0):
@@ -90,7 +90,7 @@ def test_the_choice_follows_the_snr_and_stays_below_the_ideal_code(link, source)
 
 
 def test_all_schemes_are_tried_by_default(source):
-    got = SeparationLink(rehearsals=5).transmit(source, 13.0, cbr=1 / 48, generator=generator())
+    got = SeparationLink(trials=5).transmit(source, 13.0, cbr=1 / 48, generator=generator())
     assert got.mcs == MCS(Modulation.QAM16, Fraction(5, 6))
     assert got.delivered
 
@@ -124,8 +124,8 @@ def mean_psnr(link, source, runs):
 
 
 def test_fading_costs_quality_and_more_when_it_is_slow(link, source):
-    fast = SeparationLink(RayleighFast(), mcs_table=FEW, rehearsals=10)
-    block = SeparationLink(RayleighBlock(), mcs_table=FEW, rehearsals=20)
+    fast = SeparationLink(RayleighFast(), mcs_table=FEW, trials=10)
+    block = SeparationLink(RayleighBlock(), mcs_table=FEW, trials=20)
     figures = [mean_psnr(x, source, runs=30) for x in (block, fast, link)]
     assert source.grey_psnr + 5 < figures[0] < figures[1] < figures[2]
 
@@ -135,7 +135,7 @@ def test_block_fading_loses_as_often_as_the_fade_is_deep():
 
     The power of the fading is exponential, so the loss is 1 - exp(-0.21) = 0.19.
     """
-    link = SeparationLink(RayleighBlock(), rehearsals=120)
+    link = SeparationLink(RayleighBlock(), trials=120)
     loss = link.loss_probability(MCS(Modulation.BPSK, HALF), 1944, 5.0)
     assert abs(loss - 0.19) < 3.5 * math.sqrt(0.19 * 0.81 / 120)
 
@@ -178,7 +178,7 @@ def test_a_generator_repeats_the_run(link, source):
 def test_errors_say_what_was_expected(link, source):
     with pytest.raises(ValueError, match=r"expected cbr in \(0, 1\], got 0"):
         link.transmit(source, 10.0, cbr=0)
-    with pytest.raises(ValueError, match="expected MCSs and rehearsals"):
+    with pytest.raises(ValueError, match="expected MCSs and at least one trial"):
         SeparationLink(mcs_table=())
     with pytest.raises(ValueError, match=r"expected snr_db in -100..100"):
         link.transmit(source, math.inf, cbr=CBR)

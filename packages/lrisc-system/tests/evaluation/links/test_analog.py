@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -54,6 +56,25 @@ def test_five_per_cent_is_as_far_as_it_goes():
     assert link.nearest_cbr((16, 16), cbr=0.028, snr_db=10.0) == 0.02
 
 
+class Tokens(FakeModel):
+    """Takes its bandwidth for the image padded to multiples of 16."""
+
+    def cbr(self, image_size, *, snr_db):
+        height, width = image_size
+        return self.used * math.ceil(height / 16) * math.ceil(width / 16) * 256 / (height * width)
+
+
+def test_a_padded_image_is_sent_and_its_padding_counted():
+    """481 x 321 is padded to 496 x 336: 7.9% more."""
+    image = torch.rand(1, 3, 481, 321)
+    link = AnalogLink(Tokens(1 / 48), channel=Noiseless())
+    arrival = link.transmit(
+        image, 10.0, cbr=1 / 48, saliency=image[:, :1], generator=torch.Generator()
+    )
+    assert arrival.cbr == pytest.approx(1 / 48 * 496 * 336 / (481 * 321))
+    assert arrival.cbr > 1.07 / 48
+
+
 def test_the_seed_decides_the_noise():
     link = links(0.02, channel=AWGN())
     assert torch.equal(send(link, 0.02, seed=1).image, send(link, 0.02, seed=1).image)
@@ -61,7 +82,7 @@ def test_the_seed_decides_the_noise():
 
 
 def test_a_choice_of_models_must_be_told_the_bandwidth():
-    with pytest.raises(OutOfReachError, match="expected a CBR for a choice of analogue models"):
+    with pytest.raises(OutOfReachError, match="expected a CBR for a choice of analog models"):
         send(links(0.02), cbr=None)
 
 

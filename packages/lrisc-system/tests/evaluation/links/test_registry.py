@@ -6,12 +6,13 @@ import torch
 from lrisc_system.baselines import DeepJSCC, DeepJSCCConfig
 from lrisc_system.commands.demo import PHOTO
 from lrisc_system.data.images import load_image
-from lrisc_system.evaluation import EvaluateSettings
+from lrisc_system.evaluation import EvaluateSettings, OutOfReachError
 from lrisc_system.evaluation.links import registry as registry_module
 from lrisc_system.evaluation.links.link import UnavailableError
-from lrisc_system.evaluation.links.registry import LINKS, LinkKind, make_links
+from lrisc_system.evaluation.links.registry import LINKS, MATCHED, LinkKind, make_links
 from lrisc_system.evaluation.settings import SHIPPED_DEEPJSCC
 from lrisc_system.metrics.quality import psnr
+from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import hash_file
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.training.validation import centre_crop
@@ -42,6 +43,31 @@ def test_the_linear_link_serves_every_bandwidth(settings):
     link = make_links(replace(settings, links=("linear",)), device=CPU, say=silent)["linear"]
     for cbr in (1 / 96, 0.017, 1 / 48, 1 / 32, 1 / 24, 1 / 16, 0.1):
         assert link.nearest_cbr((512, 768), cbr=cbr, snr_db=10.0) == pytest.approx(cbr, rel=0.03)
+
+
+def test_lrisc_is_compared_at_the_bandwidth_of_a_padded_deepjscc(settings, tmp_path):
+    DeepJSCC(DeepJSCCConfig(reals_per_token=16, widths=(4, 4, 8, 16))).save_pretrained(tmp_path)
+    chosen = replace(settings, links=("lrisc", "deepjscc"), deepjscc=tmp_path)
+    assert list(make_links(chosen, device=CPU, say=silent)) == ["lrisc", "deepjscc"]
+    links = make_links(chosen, device=CPU, say=silent, padded=True)
+    assert list(links) == ["lrisc", "deepjscc", MATCHED]
+    image = torch.rand(1, 3, 40, 56)  # padded to 48 x 64
+    own, matched = (
+        links[name].transmit(
+            image,
+            10.0,
+            cbr=1 / 96,
+            saliency=image[:, :1],
+            generator=torch.Generator().manual_seed(0),
+        )
+        for name in ("deepjscc", MATCHED)
+    )
+    assert own.cbr > 1.3 / 96
+    assert 0.9 * own.cbr < matched.cbr <= own.cbr
+    with pytest.raises(OutOfReachError, match="expected a CBR for a matched link"):
+        links[MATCHED].transmit(
+            image, 10.0, cbr=None, saliency=image[:, :1], generator=torch.Generator()
+        )
 
 
 def test_deepjscc_comes_from_a_folder_of_models(settings, tmp_path):
@@ -97,6 +123,12 @@ def test_what_is_not_possible_is_left_out_or_refused(settings, monkeypatch):
     assert said == ["radio is left out: no radio"]
     with pytest.raises(ValueError, match="the link radio is not possible: no radio"):
         make_links(replace(settings, links=("linear", "radio")), device=CPU, say=silent)
+
+
+def test_one_fading_for_an_image_has_no_capacity(settings):
+    chosen = replace(settings, links=("ideal-420",), fading=Fading.block)
+    with pytest.raises(ValueError, match="one fading for a whole image has no ergodic capacity"):
+        make_links(chosen, device=CPU, say=silent)
 
 
 def test_a_named_model_is_opened_by_what_is_handed_in(settings, system):

@@ -3,8 +3,15 @@ import importlib.util
 import pytest
 import torch
 
-from jscc_ratetoken import AWGN, RayleighBlock, RayleighFast
-from lrisc_system.baselines import HEVC_420, HEVC_444, SeparationLink, ideal_link, rayleigh_capacity
+from jscc_ratetoken import AWGN
+from lrisc_system.baselines import (
+    HEVC_420,
+    HEVC_444,
+    SeparationLink,
+    awgn_capacity,
+    ideal_link,
+    rayleigh_capacity,
+)
 from lrisc_system.evaluation import OutOfReachError
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink, encodings
@@ -29,7 +36,7 @@ def send(link, image, snr_db=10.0, cbr=0.1):
 
 @needs_extra
 def test_ldpc_is_the_separation_link(image):
-    separation = SeparationLink(AWGN(), rehearsals=5)
+    separation = SeparationLink(AWGN(), trials=5)
     arrival = send(LDPCLink(HEVC_420, link=separation), image)
     expected = separation.transmit(
         encodings(image, HEVC_420), 10.0, cbr=0.1, generator=torch.Generator().manual_seed(0)
@@ -40,7 +47,7 @@ def test_ldpc_is_the_separation_link(image):
 
 @needs_extra
 def test_what_is_not_delivered_says_so(image):
-    link = LDPCLink(HEVC_420, link=SeparationLink(AWGN(), rehearsals=2))
+    link = LDPCLink(HEVC_420, link=SeparationLink(AWGN(), trials=2))
     arrival = send(link, image, cbr=0.0005)  # nine symbols do not carry an image
     assert not arrival.delivered
     assert arrival.cbr == 0.0
@@ -48,18 +55,12 @@ def test_what_is_not_delivered_says_so(image):
 
 @needs_extra
 def test_ideal_codes_reach_the_capacity_of_the_channel(image):
-    arrival = send(IdealLink(HEVC_444, channel=RayleighFast()), image)
+    arrival = send(IdealLink(HEVC_444, capacity=rayleigh_capacity), image)
     expected = ideal_link(encodings(image, HEVC_444), cbr=0.1, capacity=rayleigh_capacity(10.0))
     assert torch.equal(arrival.image, expected.image)
     faded = arrival.image - image
-    clear = send(IdealLink(HEVC_444, channel=AWGN()), image).image - image
+    clear = send(IdealLink(HEVC_444, capacity=awgn_capacity), image).image - image
     assert clear.square().mean() < faded.square().mean()
-
-
-@needs_extra
-def test_one_fading_for_an_image_has_no_capacity():
-    with pytest.raises(UnavailableError, match="RayleighBlock has no capacity"):
-        IdealLink(HEVC_420, channel=RayleighBlock())
 
 
 @needs_extra
@@ -72,7 +73,7 @@ def test_links_share_the_encodings_of_an_image(image):
 @needs_extra
 def test_separation_has_no_bandwidth_of_its_own(image):
     for link in (
-        IdealLink(HEVC_420, channel=AWGN()),
+        IdealLink(HEVC_420, capacity=awgn_capacity),
         LDPCLink(HEVC_420, link=SeparationLink(AWGN())),
     ):
         with pytest.raises(OutOfReachError, match="expected a CBR for HEVC"):
@@ -82,7 +83,7 @@ def test_separation_has_no_bandwidth_of_its_own(image):
 @needs_extra
 def test_any_bandwidth_may_be_asked_for():
     for link in (
-        IdealLink(HEVC_420, channel=AWGN()),
+        IdealLink(HEVC_420, capacity=awgn_capacity),
         LDPCLink(HEVC_420, link=SeparationLink(AWGN())),
     ):
         assert link.nearest_cbr((64, 96), cbr=0.017, snr_db=10.0) == 0.017

@@ -5,7 +5,7 @@ import pytest
 
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.links.registry import LINKS
-from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, snr_of
+from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, draw_published, snr_of
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
 
@@ -54,6 +54,17 @@ def test_bandwidth_is_what_was_used():
     used = summary("lrisc", 10.0, 30.0, cbr=0.0205)
     assert cbr_of(used) == 0.0205
     assert snr_of(used) == 10.0
+
+
+def test_published_points_stand_in_the_panel_of_psnr(figure):
+    draw_published(figure)
+    psnr, lpips = figure.axes
+    (line,) = (x for x in psnr.get_lines() if x.get_label() == "SwinJSCC SA&RA (published)")
+    assert list(line.get_ydata()) == [29.04, 31.55, 33.17]
+    assert line.get_markerfacecolor() == "none"
+    assert not [x for x in lpips.get_lines() if "published" in str(x.get_label())]
+    (legend,) = figure.legends
+    assert "BPG + LDPC (published)" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_without_intervals_there_are_no_bars():

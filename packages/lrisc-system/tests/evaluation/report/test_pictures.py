@@ -6,7 +6,7 @@ import torch
 from lrisc_system.data.images import load_image
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.links.registry import LINKS
-from lrisc_system.evaluation.measure import Scene, Yardsticks
+from lrisc_system.evaluation.measure import EvaluationImage, MetricNetworks
 from lrisc_system.evaluation.report.pictures import (
     Caption,
     choose_pictures,
@@ -18,18 +18,18 @@ POINT = Point(10.0, 0.017)
 
 
 @pytest.fixture(scope="module")
-def yardsticks():
-    return Yardsticks.load(None, device=torch.device("cpu"))
+def networks():
+    return MetricNetworks.load(None, device=torch.device("cpu"))
 
 
 @pytest.fixture
-def scenes(yardsticks):
+def sources(networks):
     """One landscape, one portrait."""
-    scenes = []
+    sources = []
     for name, size in (("apple", (48, 64)), ("pear", (64, 48))):
         image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-        scenes.append(Scene(name, image, image[:, :1], image[:, :1], yardsticks=yardsticks))
-    return scenes
+        sources.append(EvaluationImage(name, image, image[:, :1], image[:, :1], networks=networks))
+    return sources
 
 
 def test_three_spread_over_all_or_those_that_were_named():
@@ -41,9 +41,9 @@ def test_three_spread_over_all_or_those_that_were_named():
         choose_pictures(names, ("kodim99",))
 
 
-def test_each_link_shows_what_it_can(fake_link, scenes, tmp_path):
+def test_each_link_shows_what_it_can(fake_link, sources, tmp_path):
     links = {"lrisc": fake_link(), "deepjscc": fake_link(cbr=0.02), "ideal-420": fake_link()}
-    take_pictures(scenes[0], links, POINT, tmp_path)
+    take_pictures(sources[0], links, POINT, tmp_path)
     folder = tmp_path / "pictures" / "apple"
     assert sorted(path.name for path in folder.glob("*.png")) == [
         "deepjscc.png",
@@ -53,13 +53,13 @@ def test_each_link_shows_what_it_can(fake_link, scenes, tmp_path):
     caption = Caption(**json.loads((folder / "deepjscc.json").read_text()))
     assert caption.cbr == 0.02
     received = load_image(folder / "deepjscc.png")
-    assert caption.psnr == pytest.approx(scenes[0].measure(received).psnr)
+    assert caption.psnr == pytest.approx(sources[0].measure(received).psnr)
 
 
-def test_pictures_that_are_there_stay(fake_link, scenes, tmp_path):
+def test_pictures_that_are_there_stay(fake_link, sources, tmp_path):
     link = fake_link()
     for _ in range(2):
-        take_pictures(scenes[0], {"lrisc": link}, POINT, tmp_path)
+        take_pictures(sources[0], {"lrisc": link}, POINT, tmp_path)
     assert len(link.noises) == 1
 
 
@@ -68,10 +68,10 @@ def test_a_caption_says_what_was_lost():
     assert str(Caption(0.017, False, 9.0, 0.9)).startswith("not delivered, CBR 0.0170\n")
 
 
-def test_the_source_stands_first(fake_link, scenes, tmp_path):
+def test_the_source_stands_first(fake_link, sources, tmp_path):
     links = {"linear": fake_link(), "lrisc": fake_link()}
-    take_pictures(scenes[0], links, POINT, tmp_path)
-    take_pictures(scenes[1], {"lrisc": links["lrisc"]}, POINT, tmp_path)
+    take_pictures(sources[0], links, POINT, tmp_path)
+    take_pictures(sources[1], {"lrisc": links["lrisc"]}, POINT, tmp_path)
     figure = draw_pictures(["apple", "pear"], tmp_path, title="Both")
     assert len(figure.axes) == 2 * 3
     assert [axis.get_title() for axis in figure.axes[:3]] == ["source", "LRISC", "linear (KLT)"]
@@ -82,10 +82,10 @@ def test_the_source_stands_first(fake_link, scenes, tmp_path):
     assert labels[5] == "bandwidth out of reach"
 
 
-def test_no_words_overlap(fake_link, scenes, tmp_path):
+def test_no_words_overlap(fake_link, sources, tmp_path):
     links = {name: fake_link() for name, kind in LINKS.items() if not kind.bound}
-    for scene in scenes:
-        take_pictures(scene, links, POINT, tmp_path)
+    for source in sources:
+        take_pictures(source, links, POINT, tmp_path)
     figure = draw_pictures(["apple", "pear"], tmp_path, title="Both")
     figure.draw_without_rendering()
     words = [axis.title for axis in figure.axes if axis.get_title()]

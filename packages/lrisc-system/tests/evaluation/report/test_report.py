@@ -6,12 +6,14 @@ from rich.console import Console
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.report.report import (
     describe,
+    explain_missing,
     save_figure,
     select,
     tables_text,
     write_report,
 )
-from lrisc_system.evaluation.rows import Refusal, RowFile, Task
+from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task
+from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
 from lrisc_system.radio.fading import Fading
 
@@ -39,9 +41,41 @@ def test_what_was_left_out_is_said_once(settings):
         for image in ("apple", "pear")
         for seed in (0, 1)
     ]
-    text = tables_text([], settings, title="Two images", refusals=refusals)
+    notes = explain_missing([], settings, [], refusals)
+    assert notes == [
+        "DeepJSCC is left out at CBR 1/24, refused for 2 images: the nearest has 0.0209"
+    ]
+    text = tables_text([], settings, title="Two images", notes=notes)
     assert text.startswith("## Two images\n")
-    assert text.count("DeepJSCC is left out at CBR 1/24: the nearest has 0.0209") == 1
+    assert text.endswith(f"- {notes[0]}\n")
+
+
+def test_an_unfinished_link_is_said_to_be_missing(settings):
+    done, todo = settings.points()[0], settings.points()[1:]
+    row = Row(Task("linear", "apple", done, 0), done.cbr, True, None, 1.0)
+    summary = Summary("linear", done, 2, 1, {"cbr": Estimate(done.cbr, 0.0, 0.0)})
+    notes = explain_missing([summary], settings, [row], [])
+    assert len(notes) == len(todo) == 2
+    assert all("linear (KLT) is left out at 10 dB, CBR 1/" in note for note in notes)
+    assert all("not all images were sent yet" in note for note in notes)
+
+
+def test_a_link_that_pads_says_what_it_takes(settings):
+    point = settings.points()[0]
+    summaries = [
+        Summary(name, point, 2, 1, {"cbr": Estimate(point.cbr * 1.08, 0.0, 0.0)})
+        for name in ("deepjscc", "lrisc-matched")
+    ]
+    assert explain_missing(summaries, settings, [], []) == [
+        "DeepJSCC takes CBR 0.0450 where 1/24 is asked for: it sends whole blocks of 16 x 16 pixels"
+    ]
+
+
+def test_published_rows_are_shown_where_they_are_asked_for(settings):
+    mine = tables_text([], settings, title="Kodak", notes=[])
+    theirs = tables_text([], replace(settings, published=True), title="Kodak", notes=[])
+    assert "published" not in mine
+    assert "| SwinJSCC SA&RA (published) | 0.0208 | 29.04 | Yang et al." in theirs
 
 
 def test_a_figure_is_saved_twice(tmp_path, settings):

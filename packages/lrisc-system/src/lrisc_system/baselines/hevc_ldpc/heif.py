@@ -1,10 +1,12 @@
-"""One HEVC intra slice in and out of libheif, without the container around it.
+"""Encode and decode one HEVC intra slice by libheif, without the container around it.
 
-Of a HEIF file only the `mdat` payload is kept, the slice behind its 4-byte length. All else in the
-file follows from the image's size and the encoder's fixed options, so a receiver makes it anew.
+Of a HEIF file only the `mdat` payload is sent, the slice behind its 4-byte length. The rest of the
+file depends only on the size of the image and the options of the encoder, so a receiver can
+reconstruct it.
 """
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from enum import Enum
@@ -20,6 +22,8 @@ from lrisc_system.data.padding import crop_to_size
 
 CODING_TREE = 64  # pixels a side of HEVC's largest block; x265 takes no smaller image as it is
 COARSEST_QP = 50
+AQ_STRENGTH = 0.1
+IP_RATIO = 1.4  # x265's default: an intra frame is coded 6 log2(1.4) steps finer than its CRF
 
 
 class Chroma(Enum):
@@ -31,7 +35,7 @@ class Chroma(Enum):
 
 @dataclass(frozen=True)
 class HEVCConfig:
-    """Options of x265 beside `tune=psnr`.
+    """Options of x265 besides those that `encode_slice` lists.
 
     Measured on 12 crops of training photos, 256 x 256, at 2.6 and 7.3 kB each, at equal bytes:
     4:4:4 without psychovisual optimisation has 0.4 and 0.9 dB more than the default below, and
@@ -55,8 +59,25 @@ HEVC_420 = HEVCConfig()
 HEVC_444 = HEVCConfig(chroma=Chroma.YUV444, psychovisual=0.0)
 
 
-def encode_slice(image: Tensor, *, qp: int, config: HEVCConfig) -> bytes:
-    """Encode an image (1, 3, H, W) in [0, 1] with one quantiser, 0 (finest) to 50."""
+def encode_slice(image: Tensor, *, qp: float, config: HEVCConfig) -> bytes:
+    """Encode an image with a quantiser that changes continuously.
+
+    x265 at libheif's preset `slow`, `tune=psnr`, one intra frame, CRF `ceil(qp)`. The fraction of
+    `qp` goes into `ipratio`, which shifts the QP of an intra frame by `6 log2(ipratio)`. A frame
+    has whole QPs, so that a shift alone would do nothing below one step (12% of the bytes).
+    Adaptive quantisation (`aq-mode=1`) of strength 0.1 adds a small offset to each block by its
+    activity. Around a whole step, blocks then change from one QP to the next one after another
+    and not all at once. Measured on Kodak, this costs at most 0.04 dB at equal bytes.
+
+    Args:
+        image: (1, 3, H, W) in [0, 1].
+        qp: 0 (finest) to 50 (coarsest).
+        config: other options of the encoder.
+
+    Raises:
+        ImportError: the extra `separation` is not installed.
+        ValueError: the quantiser is out of range.
+    """
     if not 0 <= qp <= COARSEST_QP:
         raise ValueError(f"expected a quantiser in 0..{COARSEST_QP}, got {qp}")
     return _encode(_pad_to_block(image), qp=qp, config=config)[1]
@@ -112,20 +133,24 @@ def _set_payload_length(file: bytearray, length: int) -> None:
     file[box : box + 4] = struct.pack(">I", length + 8)
 
 
-def _encode(image: Tensor, *, qp: int, config: HEVCConfig) -> tuple[bytes, bytes]:
+def _encode(image: Tensor, *, qp: float, config: HEVCConfig) -> tuple[bytes, bytes]:
     """Encode an image of at least one coding tree block: file up to the payload, payload."""
     pixels = (image[0].clamp(0.0, 1.0) * 255.0).round().to(torch.uint8).permute(1, 2, 0)
     height, width = pixels.shape[:2]
     picture = _pillow_heif().from_bytes("RGB", (width, height), pixels.cpu().numpy().tobytes())
     buffer = io.BytesIO()
+    coarse_qp = math.ceil(qp)
     picture.save(
         buffer,
-        quality=100 - 2 * qp,
+        quality=100 - 2 * coarse_qp,
         chroma=config.chroma.value,
         enc_params={
             "tune": "psnr",
             "x265:psy-rd": str(config.psychovisual),
             "x265:psy-rdoq": str(config.psychovisual),
+            "x265:ipratio": str(IP_RATIO * 2 ** ((coarse_qp - qp) / 6)),
+            "x265:aq-mode": "1",
+            "x265:aq-strength": str(AQ_STRENGTH),
             "x265:wpp": "0",  # no entry points: they cost bytes
             "x265:pools": "none",  # one thread
         },

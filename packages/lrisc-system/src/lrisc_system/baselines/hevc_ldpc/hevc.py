@@ -1,4 +1,4 @@
-"""HEVC intra as the source code: the finest payload within a budget, and what a part of it shows.
+"""HEVC intra as the source code: the finest payload within a budget, and decoding a part of it.
 
 BPG is HEVC intra in another container.
 """
@@ -25,11 +25,13 @@ SCALES = (1, 2, 4)
 FILTER_REACH = 8  # pixels that the loop filters carry over the edge of a block
 LENGTH_BYTES = 4  # before the slice
 GREY = 0.5
+FINE_STEP = 1 / 128  # of the quantiser
+FILLED = 0.995  # of a budget, which ends a search
 
 
 @dataclass(frozen=True)
 class HEVCFormat:
-    """What the receiver is told beside the payload.
+    """What the receiver knows besides the payload.
 
     Args:
         size: height and width of the image.
@@ -88,9 +90,9 @@ class HEVCImage:
         self.config = config
         self.size = (image.shape[2], image.shape[3])
         self.grey_psnr = psnr(image, torch.full_like(image, GREY)).item()
-        self._encodings: dict[tuple[int, int], Encoding] = {}
+        self._encodings: dict[tuple[float, int], Encoding] = {}
 
-    def encoding(self, *, qp: int, scale: int = 1) -> Encoding:
+    def encoding(self, *, qp: float, scale: int = 1) -> Encoding:
         """Encode with one quantiser, 0 (finest) to 50, at the full size or a part of it."""
         if (qp, scale) not in self._encodings:
             form = HEVCFormat(self.size, scale, self.config)
@@ -104,24 +106,36 @@ class HEVCImage:
         """Return the finest encoding of at most `budget` bytes, or nothing when none is so small.
 
         A reduced image is sent only where the full size does not fit; on training photos it has
-        the lower PSNR and the higher LPIPS wherever both fit. The quantiser has 51 steps of about
-        14%, so 94% of the budget is used on average.
+        the lower PSNR and the higher LPIPS wherever both fit.
+
+        The quantiser is found in two bisections: over whole steps, of about 12% of the bytes
+        each and kept for all budgets, then between two of them in steps of 1/128. Each ends where
+        99.5% of the budget is used. Measured at CBR 1/48 and 1/24, 10 dB: whole Kodak images use
+        at least 99% each, in 9 encodings on average; 256 x 256 crops 99.3% on average, 97% at
+        least.
         """
         for scale in SCALES:
             if len(self.encoding(qp=COARSEST_QP, scale=scale).payload) <= budget:
-                return self._finest(budget, scale)
+                fitting = self._bisect(budget, scale, -1, COARSEST_QP, step=1)
+                if fitting > 0:
+                    fitting = self._bisect(budget, scale, fitting - 1, fitting, step=FINE_STEP)
+                return self.encoding(qp=fitting, scale=scale)
         return None
 
-    def _finest(self, budget: int, scale: int) -> Encoding:
-        """Bisect the quantiser, of which the coarsest fits."""
-        too_fine, fitting = -1, COARSEST_QP
-        while fitting - too_fine > 1:
-            qp = (too_fine + fitting) // 2
-            if len(self.encoding(qp=qp, scale=scale).payload) <= budget:
+    def _bisect(
+        self, budget: int, scale: int, too_fine: float, fitting: float, *, step: float
+    ) -> float:
+        """Find the finest multiple of `step` that fits, or any that uses `FILLED` of the budget."""
+        while fitting - too_fine > step and self._bytes(fitting, scale) < FILLED * budget:
+            qp = (too_fine + fitting) / 2 // step * step
+            if self._bytes(qp, scale) <= budget:
                 fitting = qp
             else:
                 too_fine = qp
-        return self.encoding(qp=fitting, scale=scale)
+        return fitting
+
+    def _bytes(self, qp: float, scale: int) -> int:
+        return len(self.encoding(qp=qp, scale=scale).payload)
 
 
 def decode_hevc(payload: bytes, form: HEVCFormat) -> Tensor:
@@ -134,7 +148,7 @@ def decode_hevc(payload: bytes, form: HEVCFormat) -> Tensor:
 
 
 def conceal_hevc(beginning: bytes, form: HEVCFormat) -> Tensor:
-    """Decode what the beginning of a payload tells; the rest becomes flat.
+    """Decode the beginning of a payload; the rest of the image becomes flat.
 
     A slice is decoded block after block in reading order, and past the end of the data the
     decoder makes blocks out of whatever bits it is fed. So the missing part is fed twice, as zeros
@@ -143,7 +157,7 @@ def conceal_hevc(beginning: bytes, form: HEVCFormat) -> Tensor:
 
     Args:
         beginning: bytes before the first lost one.
-        form: what the receiver was told.
+        form: what the receiver knows.
 
     Returns:
         (1, 3, H, W) in [0, 1].

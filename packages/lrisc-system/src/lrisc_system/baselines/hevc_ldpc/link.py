@@ -30,13 +30,13 @@ from lrisc_system.radio.mcs import MCS, MCS_TABLE
 
 # MCS and scale 1 byte, height 2, width 2; at capacity, as LRISC's side information.
 HEADER_BITS = 8 * 5
-REHEARSAL_SEED = 3_000_000_000  # far from the seeds that an evaluation counts through
-HOPELESS = 10
+TRIAL_SEED = 3_000_000_000  # far from the seeds that an evaluation counts through
+TRIALS_ALL_LOST = 10  # after so many lost messages an MCS counts as unusable
 
 
 @dataclass(frozen=True)
 class Reception:
-    """What a separate link made of one image.
+    """One image after a separation link.
 
     Attributes:
         image: what the receiver shows, (1, 3, H, W) in [0, 1].
@@ -60,18 +60,18 @@ class Reception:
 
 
 class SeparationLink:
-    """Send images by HEVC, LDPC and QAM, for each with the MCS that promises most.
+    """Send images by HEVC, LDPC and QAM, each with the MCS of the highest expected PSNR.
 
-    The transmitter knows how often every MCS loses a message of this length at this SNR: it
-    rehearses with random bits over the same kind of channel, once for each MCS, number of
-    symbols and SNR, so images of one size and bandwidth share it. An MCS promises the mean of
-    the PSNR with all blocks and the PSNR of a grey image, weighted with the probability of each.
-    The transmitter does not know the fading, nor the noise, of the message itself.
+    The transmitter knows how often every MCS loses a message of this length at this SNR. It
+    measures that by trials with random bits over the same kind of channel, once for each MCS,
+    number of symbols and SNR, so images of one size and bandwidth share it. The expected PSNR is
+    the mean of the PSNR with all blocks and that of a grey image, weighted with the probability of
+    each. The transmitter does not know the fading or the noise of the message itself.
 
     Args:
         channel: any channel; see `observe` for what the receiver knows of it.
         mcs_table: modulations and code rates to choose from.
-        rehearsals: messages for each MCS, length and SNR; ten when those are all lost.
+        trials: messages sent for each MCS, length and SNR; ten when those are all lost.
 
     Raises:
         ImportError: the extra `separation` is not installed.
@@ -82,13 +82,13 @@ class SeparationLink:
         channel: Channel | None = None,
         *,
         mcs_table: tuple[MCS, ...] = MCS_TABLE,
-        rehearsals: int = 100,
+        trials: int = 100,
     ) -> None:
-        if not mcs_table or rehearsals < 1:
-            raise ValueError(f"expected MCSs and rehearsals, got {mcs_table} and {rehearsals}")
+        if not mcs_table or trials < 1:
+            raise ValueError(f"expected MCSs and at least one trial, got {mcs_table} and {trials}")
         self.channel = AWGN() if channel is None else channel
         self.mcs_table = tuple(sorted(mcs_table, key=lambda s: s.efficiency, reverse=True))
-        self.rehearsals = rehearsals
+        self.trials = trials
         self._losses: dict[tuple[MCS, int, float], float] = {}
 
     @torch.no_grad()
@@ -135,45 +135,58 @@ class SeparationLink:
         """Measure how often a message over so many symbols loses a block, once.
 
         Returns:
-            Share of the rehearsed messages; 1 when the MCS has no room for a byte.
+            Fraction of the trials; 1 when the MCS has no room for a byte.
         """
         key = (mcs, symbols, snr_db)
         if key not in self._losses:
-            self._losses[key] = self._rehearse(mcs, symbols, snr_db)
+            self._losses[key] = self._measure_loss(mcs, symbols, snr_db)
         return self._losses[key]
 
-    def _rehearse(self, mcs: MCS, symbols: int, snr_db: float) -> float:
+    def _measure_loss(self, mcs: MCS, symbols: int, snr_db: float) -> float:
         plan = mcs.plan(symbols)
         if plan is None:
             return 1.0
         lost = 0
-        for count in range(self.rehearsals):
-            if count == HOPELESS == lost:
+        for count in range(self.trials):
+            if count == TRIALS_ALL_LOST == lost:
                 return 1.0
             # The same fading for every MCS, so that chance does not rank them.
-            generator = Generator().manual_seed(REHEARSAL_SEED + count)
+            generator = Generator().manual_seed(TRIAL_SEED + count)
             message = np.random.default_rng(count).bytes(plan.message_bytes())
             received = mcs.send(message, self.channel, snr_db, plan=plan, generator=generator)
             lost += received.lost_block is not None
-        return lost / self.rehearsals
+        return lost / self.trials
 
     def _choose(
         self, source: HEVCImage, symbols: int, snr_db: float
     ) -> tuple[MCS, BlockPlan, Encoding] | None:
-        """Find the MCS of highest expected PSNR, fastest first."""
+        """Find the MCS of highest expected PSNR.
+
+        The fastest MCS comes first, so each next one carries fewer bytes. Its PSNR is at most that
+        of the one before it, which spares the encodings of all that cannot win.
+        """
         best: tuple[MCS, BlockPlan, Encoding] | None = None
-        best_psnr = source.grey_psnr
+        best_psnr, psnr_limit = source.grey_psnr, math.inf
         for mcs in self.mcs_table:
             plan = mcs.plan(symbols)
-            encoding = None if plan is None else source.fit(plan.message_bytes())
-            # An MCS that cannot win even without a loss need not be rehearsed.
-            if plan is None or encoding is None or encoding.psnr <= best_psnr:
+            if plan is None or psnr_limit <= best_psnr:
                 continue
             loss = self.loss_probability(mcs, symbols, snr_db)
-            expected = (1 - loss) * encoding.psnr + loss * source.grey_psnr
+            if self._expected_psnr(source, psnr_limit, loss) <= best_psnr:
+                continue
+            encoding = source.fit(plan.message_bytes())
+            if encoding is None:
+                continue
+            psnr_limit = encoding.psnr
+            expected = self._expected_psnr(source, encoding.psnr, loss)
             if expected > best_psnr:
                 best, best_psnr = (mcs, plan, encoding), expected
         return best
+
+    @staticmethod
+    def _expected_psnr(source: HEVCImage, psnr: float, loss: float) -> float:
+        """Average the PSNR with all blocks, and that of a grey image where one is lost."""
+        return source.grey_psnr if loss == 1 else (1 - loss) * psnr + loss * source.grey_psnr
 
 
 def ideal_link(source: HEVCImage, *, cbr: float, capacity: float) -> Reception:
@@ -198,7 +211,7 @@ def ideal_link(source: HEVCImage, *, cbr: float, capacity: float) -> Reception:
 
 
 def _decode(data: bytes, form: HEVCFormat) -> tuple[Tensor, bool]:
-    """Decode received bytes with what the header told; and whether the payload was all there."""
+    """Decode received bytes; also return whether the whole payload was there."""
     payload = complete_payload(data)
     if payload is not None:
         try:

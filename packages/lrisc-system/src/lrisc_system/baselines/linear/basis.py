@@ -64,8 +64,8 @@ def fit(
         photos: folder of photos.
         folder: to write the transform into.
         components: of each 16 x 16 patch to keep, 1 to 768.
-        patches_per_image: taken at random places.
-        seed: of the places.
+        patches_per_image: taken at random positions.
+        seed: of the positions.
     """
     chosen, _ = split_validation(list_images(photos))
     pca = fit_link_basis(

@@ -1,4 +1,4 @@
-"""The linear link: Karhunen-Loeve transform, analogue symbols, LMMSE. Nothing is learned.
+"""The linear link: Karhunen-Loeve transform, analog symbols, LMMSE. Nothing is learned.
 
 patch -> basis^T (patch - mean) -> variance^(-1/4) -> gain of the image -> pairs of reals
       -> channel -> LMMSE -> basis (...) + mean -> patch
@@ -135,8 +135,8 @@ def fit_linear_link(
     Args:
         images: each `(1, 3, H, W)` in `[0, 1]`, H and W at least 16.
         reals_per_token: components sent for each patch, even.
-        patches_per_image: taken at random places.
-        generator: of the places.
+        patches_per_image: taken at random positions.
+        generator: of the positions.
     """
     pca = fit_link_basis(
         images,
@@ -159,15 +159,15 @@ def fit_link_basis(
     Args:
         images: each `(1, 3, H, W)` in `[0, 1]`, H and W at least 16.
         components: to keep, 1 to 768.
-        patches_per_image: taken at random places.
-        generator: of the places.
+        patches_per_image: taken at random positions.
+        generator: of the positions.
     """
     patches = [_sample_patches(image, patches_per_image, generator) for image in images]
     return fit_patch_pca(torch.cat(patches), components=components)
 
 
 def _sample_patches(image: Tensor, count: int, generator: Generator | None) -> Tensor:
-    """Cut patches (count, 3, 16, 16) at random places of one image."""
+    """Cut patches (count, 3, 16, 16) at random positions of one image."""
     height, width = image.shape[-2:]
     if min(height, width) < PATCH:
         raise ValueError(f"expected photos of at least 16 x 16, got {height} x {width}")

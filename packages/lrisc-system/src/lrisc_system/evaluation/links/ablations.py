@@ -1,8 +1,8 @@
-"""LRISC with one of its parts taken out; nothing is trained anew.
+"""LRISC with one of its parts removed, without new training.
 
-Each function takes a model in evaluation mode and gives another one, which shares no weights with
-it; `require_steps` only checks. What a part is worth to a model that never had it may be less:
-such a model learns around the gap.
+Each function takes a model in evaluation mode and returns another one that shares no weights with
+it; `require_steps` only checks. A model that was trained without a part may lose less than these:
+it learns to do without.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def without_diffusion(system: LRISC) -> LRISC:
 
 
 def require_steps(system: LRISC) -> LRISC:
-    """Give the model as it is, if its image decoder samples in as many steps as it is told.
+    """Return the model unchanged if its image decoder samples in a chosen number of steps.
 
     Raises:
         UnavailableError: it does not.

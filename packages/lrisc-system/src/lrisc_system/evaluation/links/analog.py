@@ -1,4 +1,4 @@
-"""Analogue links of fixed bandwidth, one model for each, as one of the links that are compared."""
+"""Analog links of fixed bandwidth, one model for each, as one of the links that are compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AnalogLinks:
             OutOfReachError: the nearest is more than 5% away, or `cbr` is None.
         """
         if cbr is None:
-            raise own_bandwidth_missing("a choice of analogue models")
+            raise own_bandwidth_missing("a choice of analog models")
         model = self._nearest((image.shape[-2], image.shape[-1]), cbr=cbr, snr_db=snr_db)[0]
         link = AnalogLink(model, channel=self.channel)
         return link.transmit(image, snr_db, cbr=cbr, saliency=saliency, generator=generator)

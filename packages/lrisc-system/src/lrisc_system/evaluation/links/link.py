@@ -1,4 +1,4 @@
-"""What the comparison asks of a link beside sending images."""
+"""The protocol of a link in the comparison: it also identifies itself and its bandwidth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lrisc_system.link import Link
 
 
 class UnavailableError(ValueError):
-    """A link cannot be made here, for a reason other than a mistake; the message says it."""
+    """A link cannot be made here, although nothing is wrong; the message gives the reason."""
 
 
 class ComparedLink(Link, Protocol):
@@ -17,7 +17,7 @@ class ComparedLink(Link, Protocol):
 
     @property
     def identity(self) -> Mapping[str, object]:
-        """What its results depend on, beside the image and the channel: weights, options."""
+        """What its results depend on besides the image and the channel: weights, options."""
         ...
 
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:

@@ -1,4 +1,4 @@
-"""What `--links` may name, how each is made, and how it looks in every figure."""
+"""The links that `--links` may name: how each is made and drawn."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from lrisc_system.baselines import (
     HEVCConfig,
     LinearLink,
     SeparationLink,
+    awgn_capacity,
+    rayleigh_capacity,
 )
 from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
 from lrisc_system.evaluation.links.ablations import (
@@ -26,6 +28,7 @@ from lrisc_system.evaluation.links.ablations import (
 )
 from lrisc_system.evaluation.links.analog import AnalogLinks
 from lrisc_system.evaluation.links.link import ComparedLink, UnavailableError
+from lrisc_system.evaluation.links.matched import MatchedLink
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
 from lrisc_system.evaluation.settings import EvaluateSettings
 from lrisc_system.lrisc_link import LRISCLink
@@ -38,20 +41,24 @@ from lrisc_system.system import LRISC
 OpenModel = Callable[[str | None, Path], LRISC]
 """Opens a folder: (what `--model` names, folder) -> model in evaluation mode."""
 
+CAPACITIES = {Fading.none: awgn_capacity, Fading.fast: rayleigh_capacity}
+"""(SNR in dB) -> bits per complex channel use, for the channels that have a capacity."""
+
 Factory = Callable[[EvaluateSettings, torch.device, OpenModel], ComparedLink]
 
 
 @dataclass(frozen=True)
 class LinkKind:
-    """A link that may be compared.
+    """One entry of `--links`.
 
     Args:
-        title: for tables and legends.
+        title: name in tables and legends.
         colour: in figures.
-        make: (settings, device of the models, what opens a folder) -> link. It raises
-            UnavailableError where that is not possible.
-        bound: whether it is no link that could be built, but what no such link passes.
-        ablation: whether it is LRISC without one of its parts, compared only where it is named.
+        make: (settings, device of the models, function that opens a folder) -> link. It raises
+            UnavailableError where the link cannot be made.
+        bound: whether this is an upper bound on all links of its kind and not a real link.
+        ablation: whether this is LRISC without one of its parts. Ablations are compared only if
+            `--links` names them.
     """
 
     title: str
@@ -135,9 +142,17 @@ def make_linear(
     )
 
 
+def make_matched(
+    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
+) -> MatchedLink:
+    """Make LRISC at the bandwidth that DeepJSCC takes."""
+    lrisc = LINKS["lrisc"].make(settings, device, open_model)
+    return MatchedLink(lrisc, reference=make_deepjscc(settings, device, open_model))
+
+
 @cache
 def separation_link(fading: Fading) -> SeparationLink:
-    """Rehearse once for both chroma formats."""
+    """Make one link for both chroma formats, so that both use the same trials."""
     return SeparationLink(fading.channel())
 
 
@@ -148,11 +163,18 @@ def ldpc_factory(config: HEVCConfig) -> Factory:
 
 def ideal_factory(config: HEVCConfig) -> Factory:
     """Make HEVC at capacity with an option set of HEVC."""
-    return lambda settings, *_: IdealLink(config, channel=settings.fading.channel())
+
+    def make(settings: EvaluateSettings, device: torch.device, open_model: OpenModel) -> IdealLink:
+        if settings.fading not in CAPACITIES:
+            raise UnavailableError("one fading for a whole image has no ergodic capacity")
+        return IdealLink(config, capacity=CAPACITIES[settings.fading])
+
+    return make
 
 
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
 GREEN, PURPLE = "#009E73", "#CC79A7"
+MATCHED = "lrisc-matched"
 LINKS: dict[str, LinkKind] = {
     "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
@@ -168,6 +190,7 @@ LINKS: dict[str, LinkKind] = {
     "steps-4": ablation("4 steps", "#999999", lrisc_factory(require_steps, steps=4)),
     "steps-17": ablation("17 steps", "#882255", lrisc_factory(require_steps, steps=17)),
     "steps-65": ablation("65 steps", "#332288", lrisc_factory(require_steps, steps=65)),
+    MATCHED: LinkKind("LRISC at DeepJSCC's CBR", "#AA4499", make_matched),
 }
 
 
@@ -177,14 +200,17 @@ def make_links(
     device: torch.device,
     say: Callable[[str], None],
     open_model: OpenModel | None = None,
+    padded: bool = False,
 ) -> dict[str, ComparedLink]:
     """Make the links that the settings name, or all that are possible but the ablations.
 
     Args:
         settings: of the evaluation.
         device: of the models.
-        say: told of every link that is left out because it is not possible here.
+        say: called with a line for every link that is left out because it cannot be made here.
         open_model: opens the folder that `--checkpoint` names; `open_lrisc` by default.
+        padded: whether DeepJSCC has to pad some image. LRISC is then also compared at the CBR that
+            DeepJSCC takes.
 
     Raises:
         ValueError: an unknown name, a link that was named and is not possible, or a missing or
@@ -195,7 +221,12 @@ def make_links(
         raise ValueError(f"expected links of {', '.join(LINKS)}, got {unknown[0]!r}")
     open_model = open_lrisc if open_model is None else open_model
     links: dict[str, ComparedLink] = {}
-    for name in settings.links or [name for name, kind in LINKS.items() if not kind.ablation]:
+    names = list(settings.links) or [
+        name for name, kind in LINKS.items() if not kind.ablation and name != MATCHED
+    ]
+    if padded and {"lrisc", "deepjscc"} <= set(names) and MATCHED not in names:
+        names.append(MATCHED)
+    for name in names:
         try:
             links[name] = LINKS[name].make(settings, device, open_model)
         except UnavailableError as error:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.published import PUBLISHED
 from lrisc_system.evaluation.summary import Summary
 
 PANELS = {
@@ -20,17 +21,17 @@ MARKERS = ("o", "s", "^", "D", "v")
 
 
 def snr_of(summary: Summary) -> float:
-    """Tell where a summary stands over SNR."""
+    """Return the SNR of a summary in dB."""
     return summary.point.snr_db
 
 
 def cbr_of(summary: Summary) -> float:
-    """Tell where a summary stands over bandwidth: at what it really used, not at its budget."""
+    """Return the mean CBR that was really used, not the budget."""
     return summary.figures["cbr"].mean
 
 
 def draw_curves(
-    summaries: Sequence[Summary], place: Callable[[Summary], float], *, xlabel: str, title: str
+    summaries: Sequence[Summary], coordinate: Callable[[Summary], float], *, xlabel: str, title: str
 ) -> Figure:
     """Draw a panel for every figure, with a line for every link.
 
@@ -38,8 +39,8 @@ def draw_curves(
 
     Args:
         summaries: of the points of one sweep.
-        place: where a summary stands on the horizontal axis.
-        xlabel: what that is.
+        coordinate: summary -> position on the horizontal axis.
+        xlabel: label of that axis.
         title: of the whole figure.
     """
     panels = [name for name in PANELS if any(_there(s, name) for s in summaries)]
@@ -49,7 +50,7 @@ def draw_curves(
         for number, link in enumerate(LINKS):
             line = [s for s in summaries if s.link == link and _there(s, name)]
             if line:
-                _draw_line(axis, line, place, name, MARKERS[number % len(MARKERS)])
+                _draw_line(axis, line, coordinate, name, MARKERS[number % len(MARKERS)])
         axis.set_xlabel(xlabel)
         axis.set_ylabel(PANELS[name])
         axis.grid(alpha=0.3)
@@ -58,17 +59,36 @@ def draw_curves(
     return figure
 
 
+def draw_published(figure: Figure) -> None:
+    """Add the published points to the panel of PSNR over CBR, with hollow markers."""
+    for axis in figure.axes:
+        if axis.get_ylabel() == PANELS["psnr"]:
+            for curve in PUBLISHED:
+                axis.plot(
+                    *zip(*curve.psnr, strict=True),
+                    color=curve.colour,
+                    label=f"{curve.name} (published)",
+                    linestyle=":",
+                    marker="s",
+                    markerfacecolor="none",
+                )
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    for legend in figure.legends:
+        legend.remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+
+
 def _draw_line(
     axis: Axes,
     line: Sequence[Summary],
-    place: Callable[[Summary], float],
+    coordinate: Callable[[Summary], float],
     name: str,
     marker: str,
 ) -> None:
     kind = LINKS[line[0].link]
     bars = [s.figures[name].ci95_channel for s in line]
     axis.errorbar(
-        [place(s) for s in line],
+        [coordinate(s) for s in line],
         [s.figures[name].mean for s in line],
         yerr=bars if all(map(math.isfinite, bars)) and any(bars) else None,
         color=kind.colour,

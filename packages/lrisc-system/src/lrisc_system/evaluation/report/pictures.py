@@ -1,4 +1,4 @@
-"""The picture row: what each link makes of a few images at one very low bandwidth."""
+"""The picture row: a few images received over each link at one very low bandwidth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.evaluation.links.link import ComparedLink
 from lrisc_system.evaluation.links.registry import LINKS
-from lrisc_system.evaluation.measure import Scene
+from lrisc_system.evaluation.measure import EvaluationImage
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.evaluation.transmission import transmit
 from lrisc_system.link import OutOfReachError
@@ -28,7 +28,7 @@ DEFAULT_COUNT = 3
 
 @dataclass(frozen=True)
 class Caption:
-    """What stands under a picture."""
+    """The text under a picture."""
 
     cbr: float
     delivered: bool
@@ -51,35 +51,35 @@ def choose_pictures(names: Sequence[str], wanted: Sequence[str]) -> list[str]:
         if name not in names:
             raise ValueError(f"expected pictures of the images in the folder, got {name!r}")
     count = min(DEFAULT_COUNT, len(names))
-    return list(wanted) or [names[place * len(names) // count] for place in range(count)]
+    return list(wanted) or [names[index * len(names) // count] for index in range(count)]
 
 
 def take_pictures(
-    scene: Scene, links: Mapping[str, ComparedLink], point: Point, folder: Path
+    source: EvaluationImage, links: Mapping[str, ComparedLink], point: Point, folder: Path
 ) -> None:
     """Send an image by every link that could be built, and keep what arrives.
 
     A link that cannot be asked for the bandwidth takes its nearest. Pictures that are there stay.
 
     Args:
-        scene: the image.
+        source: the image.
         links: by name.
         point: channel and bandwidth.
         folder: of the evaluation.
     """
-    target = folder / PICTURES_FOLDER / scene.name
+    target = folder / PICTURES_FOLDER / source.name
     target.mkdir(parents=True, exist_ok=True)
-    save_image(scene.image, target / SOURCE_NAME)
-    size = (scene.image.shape[-2], scene.image.shape[-1])
+    save_image(source.image, target / SOURCE_NAME)
+    size = (source.image.shape[-2], source.image.shape[-1])
     for name, link in links.items():
         if LINKS[name].bound or (target / f"{name}.json").exists():
             continue
         cbr = link.nearest_cbr(size, cbr=point.cbr, snr_db=point.snr_db)
         try:
-            arrival = transmit(link, scene, Point(point.snr_db, cbr), seed=SEED)
+            arrival = transmit(link, source, Point(point.snr_db, cbr), seed=SEED)
         except OutOfReachError:
             continue
-        figures = scene.measure(arrival.image)
+        figures = source.measure(arrival.image)
         caption = Caption(arrival.cbr, arrival.delivered, figures.psnr, figures.lpips_alex)
         save_image(arrival.image, target / f"{name}.png")
         write_atomically(target / f"{name}.json", json.dumps(asdict(caption)).encode())

@@ -1,4 +1,4 @@
-"""All that a person reads of an evaluation: tables and figures, made anew from its rows."""
+"""Write the tables and figures of an evaluation from its rows."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markdown import Markdown
 
-from lrisc_system.evaluation.links.registry import LINKS
-from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, snr_of
+from lrisc_system.evaluation.links.registry import LINKS, MATCHED
+from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, draw_published, snr_of
 from lrisc_system.evaluation.report.pictures import draw_pictures
 from lrisc_system.evaluation.report.rd_json import write_curves
-from lrisc_system.evaluation.report.tables import detail_table, name_cbr, sweep_tables
-from lrisc_system.evaluation.rows import Refusal, read_rows, write_results
+from lrisc_system.evaluation.report.tables import (
+    detail_table,
+    name_cbr,
+    published_table,
+    sweep_tables,
+)
+from lrisc_system.evaluation.rows import Refusal, Row, read_rows, write_results
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.summary import Summary, summarize, write_summary
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import write_atomically
 
+PADDING_NOTED = 1.01  # times the CBR that was asked for
 TABLES_NAME = "tables.md"
 CHANNELS = {
     Fading.none: "AWGN",
@@ -34,6 +40,7 @@ def write_report(
     pictures: Sequence[str],
     *,
     others: Sequence[Summary] = (),
+    notes: Sequence[str] = (),
     console: Console,
 ) -> None:
     """Write and print what the rows of a folder say.
@@ -42,7 +49,8 @@ def write_report(
         settings: of the evaluation.
         images: names of all.
         pictures: names of those in the picture row.
-        others: summaries of links that `settings.beside` adds.
+        others: summaries from `settings.earlier_results`.
+        notes: sentences on what was left out before the measurement.
         console: to print the tables on.
 
     Raises:
@@ -62,8 +70,9 @@ def write_report(
     title = describe(settings, len(images))
     write_curves(over_cbr, settings, settings.out, title=title)
 
+    missing = explain_missing(summaries, settings, rows, refusals)
     snr_db = f"{settings.bandwidths_snr_db:g} dB"
-    text = tables_text(summaries, settings, title=title, refusals=refusals)
+    text = tables_text(summaries, settings, title=title, notes=[*notes, *missing])
     write_atomically(settings.out / TABLES_NAME, text.encode())
     if over_snr:
         where = f"{title}, CBR {name_cbr(settings.cbr)}"
@@ -74,6 +83,8 @@ def write_report(
     if over_cbr:
         xlabel = "CBR, everything that is sent counted"
         figure = draw_curves(over_cbr, cbr_of, xlabel=xlabel, title=f"{title}, {snr_db}")
+        if settings.published:
+            draw_published(figure)
         save_figure(figure, settings.out / "quality-over-cbr")
     cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
     where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
@@ -92,9 +103,9 @@ def tables_text(
     settings: EvaluateSettings,
     *,
     title: str,
-    refusals: Sequence[Refusal],
+    notes: Sequence[str],
 ) -> str:
-    """Write all tables as Markdown, and what was left out of them."""
+    """Write all tables as Markdown, and below them a line for everything that is missing."""
     over_snr, over_cbr = settings.over_snr(), settings.over_cbr()
     common = [point for point in over_snr if point in over_cbr]
     parts = [f"## {title}\n"]
@@ -107,22 +118,63 @@ def tables_text(
         heads = [name_cbr(point.cbr) for point in over_cbr]
         parts.append(sweep_tables(summaries, over_cbr, heads=heads, where=where))
     parts.append(detail_table(summaries, (common or over_snr or over_cbr)[0]))
-    left_out = {(r.task.link, r.task.point.cbr): r for r in reversed(refusals)}
-    notes = [
-        f"- {LINKS[link].title} is left out at CBR {name_cbr(cbr)}: {refusal.reason}\n"
-        for (link, cbr), refusal in left_out.items()
-    ]
-    return "\n".join([*parts, *(["".join(notes)] if notes else [])])
+    if settings.published:
+        parts.append(published_table())
+    if notes:
+        parts.append("".join(f"- {note}\n" for note in notes))
+    return "\n".join(parts)
+
+
+def explain_missing(
+    summaries: Sequence[Summary],
+    settings: EvaluateSettings,
+    rows: Sequence[Row],
+    refusals: Sequence[Refusal],
+) -> list[str]:
+    """Say why a link has no mean at a bandwidth, and where padding takes more than asked for.
+
+    Args:
+        summaries: the means that there are.
+        settings: of the evaluation.
+        rows: of all links.
+        refusals: of all links.
+    """
+    notes = []
+    reasons = {(r.task.link, r.task.point.cbr): r.reason for r in reversed(refusals)}
+    for (link, cbr), reason in reasons.items():
+        images = {r.task.image for r in refusals if (r.task.link, r.task.point.cbr) == (link, cbr)}
+        of = "one image" if len(images) == 1 else f"{len(images)} images"
+        notes.append(
+            f"{LINKS[link].title} is left out at CBR {name_cbr(cbr)}, refused for {of}: {reason}"
+        )
+    present = {(s.link, s.point) for s in summaries}
+    for link in dict.fromkeys(row.task.link for row in rows):
+        for point in settings.points():
+            if (link, point) not in present and (link, point.cbr) not in reasons:
+                notes.append(
+                    f"{LINKS[link].title} is left out at {point.snr_db:g} dB, CBR "
+                    f"{name_cbr(point.cbr)}: not all images were sent yet; run the same command "
+                    f"with --links {link}"
+                )
+    for summary in summaries:
+        cbr, used = summary.point.cbr, summary.figures["cbr"].mean
+        if summary.link != MATCHED and used > PADDING_NOTED * cbr:
+            notes.append(
+                f"{LINKS[summary.link].title} takes CBR {used:.4f} where {name_cbr(cbr)} is asked "
+                f"for: it sends whole blocks of 16 x 16 pixels"
+            )
+    return list(dict.fromkeys(notes))
 
 
 def describe(settings: EvaluateSettings, images: int) -> str:
     """Say in one line what was measured."""
     seeds = "one channel seed" if settings.seeds == 1 else f"{settings.seeds} channel seeds"
     count = "one image" if images == 1 else f"{images} images"
-    beside = "" if settings.beside is None else f", beside {settings.beside.name}"
+    earlier = settings.earlier_results
+    added = "" if earlier is None else f", earlier results of {earlier.name}"
     return (
         f"{settings.data.resolve().name}, {count}, {name_shape(settings)}, "
-        f"{CHANNELS[settings.fading]}, {seeds}{beside}"
+        f"{CHANNELS[settings.fading]}, {seeds}{added}"
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from lrisc_system.evaluation.links.registry import LINKS
+from lrisc_system.evaluation.published import PUBLISHED, SNR_DB
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
@@ -77,6 +78,17 @@ def detail_table(summaries: Sequence[Summary], point: Point) -> str:
     ]
     head = f"### All figures, at {point.snr_db:g} dB and CBR {name_cbr(point.cbr)}\n\n"
     return head + table([["", *(LINKS[summary.link].title for summary in chosen)], *rows])
+
+
+def published_table() -> str:
+    """Write what other works report: a row for each method and bandwidth."""
+    rows = [
+        [f"{curve.name} (published)", f"{cbr:g}", f"{psnr:.2f}", curve.source]
+        for curve in PUBLISHED
+        for cbr, psnr in curve.psnr
+    ]
+    head = f"### Published, not measured here: Kodak, whole images, AWGN, {SNR_DB:g} dB\n\n"
+    return head + table([["", "CBR", "PSNR in dB", "source"], *rows])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
