@@ -161,6 +161,21 @@ def test_a_package_page_documents_every_public_name(package):
     assert sorted(documented) == sorted(public)
 
 
+def test_the_tree_of_the_system_names_files_that_exist():
+    page = (DOCS / "packages" / "lrisc-system.md").read_text()
+    section = re.search(r"^## Where things are$(.*?)^## ", page, re.DOTALL | re.MULTILINE)[1]
+    source = ROOT / "packages" / "lrisc-system" / "src" / "lrisc_system"
+    folders = re.findall(r"^  (\w+)/ ", section, re.MULTILINE)
+    assert sorted(folders) == sorted(
+        path.parent.name
+        for path in source.glob("*/__init__.py")
+        if path.parent.name != "__pycache__"
+    )
+    assert [
+        name for name in re.findall(r"[\w/]+\.py\b", section) if not list(source.rglob(name))
+    ] == []
+
+
 def test_every_example_is_shown():
     page = (DOCS / "guides" / "examples.md").read_text()
     shown = re.findall(r"literalinclude\} \.\./\.\./examples/(\w+\.py)", page)

@@ -186,16 +186,18 @@ def measure_neighbours(link: Link, image: Tensor, *, config: CheckConfig) -> flo
     lowest, highest = config.snrs_db[0], config.snrs_db[-1]
     change = 0.0
     for order in ((0, 1), (1, 0)):
-        first = receive_beside(link, image, grey, snr_db=lowest, order=order, config=config)
-        again = receive_beside(link, image, grey, snr_db=lowest, order=order, config=config)
+        first = receive_with_neighbour(link, image, grey, snr_db=lowest, order=order, config=config)
+        again = receive_with_neighbour(link, image, grey, snr_db=lowest, order=order, config=config)
         if (first - again).abs().max() > config.neighbour_tolerance:
             return None
-        other = receive_beside(link, image, busy, snr_db=highest, order=order, config=config)
+        other = receive_with_neighbour(
+            link, image, busy, snr_db=highest, order=order, config=config
+        )
         change = max(change, (first - other).abs().max().item())
     return change
 
 
-def receive_beside(
+def receive_with_neighbour(
     link: Link,
     image: Tensor,
     neighbour: Tensor,
