@@ -1,8 +1,8 @@
-"""Our diffusion decoder on somebody else's latent: a CompressAI model's `y_hat`.
+"""Our diffusion decoder on the latent of another project: the `y_hat` of a CompressAI model.
 
-The CompressAI model stays as it is. Its synthesis transform is the decoder's first guess, its
-`y_hat` the condition; the decoder learns what the synthesis misses. The model below is untrained
-(nothing is downloaded): take `pretrained=True` and photos for pictures worth looking at.
+The CompressAI model is not changed. The image of its synthesis transform is the first guess of our
+decoder, and its `y_hat` is the condition. The decoder learns the difference to the photo. The model
+below is untrained, so that nothing is downloaded. Use `pretrained=True` and photos for good images.
 
     python examples/compressai_latent.py
 """

@@ -1,7 +1,7 @@
-"""Our noise schedule and DDIM against those of `diffusers`, on one network and one start.
+"""Compare our noise schedule and DDIM with those of `diffusers`, for one network and one start.
 
-Ours predicts at n times spread evenly from T - 1 down to 0. The same times are n - 1 "leading"
-steps of `DDIMScheduler`, offset by one stride, and a last prediction at time 0.
+Our sampler predicts at n times with equal strides from T - 1 down to 0. In `DDIMScheduler` the same
+times are n - 1 "leading" steps, offset by one stride, and a last prediction at time 0.
 
     pip install diffusers
     python examples/diffusers_agreement.py
@@ -25,7 +25,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, 3, H, W), t (B,)) -> x_
 
 
 def schedule_of_diffusers(steps: int, *, stride: int = 1) -> DDIMScheduler:
-    """Build their scheduler with our schedule's form, T and prediction of the image."""
+    """Build their scheduler with the form and the T of ours; it predicts the image too."""
     return DDIMScheduler(
         num_train_timesteps=steps,
         beta_schedule="squaredcos_cap_v2",
@@ -45,8 +45,8 @@ def sample_by_diffusers(
         predict: the network.
         x_T: the start.
         times: T; T - 1 is a multiple of `steps - 1`.
-        steps: how many predictions to make.
-        alpha_bar: (T,) instead of theirs.
+        steps: number of predictions.
+        alpha_bar: (T,), replaces theirs.
     """
     scheduler = schedule_of_diffusers(times, stride=(times - 1) // (steps - 1))
     if alpha_bar is not None:
@@ -60,7 +60,7 @@ def sample_by_diffusers(
 
 
 def our_network(schedule: CosineSchedule) -> Predict:
-    """Build our decoder for a random latent, its U-Net's last layer random instead of zero."""
+    """Build our decoder for a random latent; the last layer of its U-Net is random, not zero."""
     config = DiffusionConfig(
         unet=UNetConfig.small(latent_channels=32), schedule_steps=schedule.steps
     )
@@ -85,7 +85,7 @@ def their_network() -> Predict:
 
 @torch.no_grad()
 def main() -> dict[str, float]:
-    """Compare; return the largest differences by what is compared."""
+    """Compare; return the largest difference of each comparison."""
     torch.manual_seed(0)
     schedule = CosineSchedule()
     times, x_T = schedule.steps, torch.randn(1, 3, 32, 32)
@@ -96,8 +96,8 @@ def main() -> dict[str, float]:
         by_us = ddim_sample(ours, x_T, schedule=schedule, steps=steps)
         by_them = sample_by_diffusers(ours, x_T, times=times, steps=steps)
         gaps[f"our network, {steps} steps"] = (by_us - by_them).abs().max().item()
-        # An untrained network magnifies the rounding of their product of 8193 factors to 3e-5,
-        # so both samplers get one alpha_bar here.
+        # An untrained network amplifies the rounding error of their product of 8193 factors to
+        # 3e-5, so both samplers use the same alpha_bar here.
         by_us = ddim_sample(unet, x_T, schedule=schedule, steps=steps)
         by_them = sample_by_diffusers(
             unet, x_T, times=times, steps=steps, alpha_bar=schedule.alpha_bar

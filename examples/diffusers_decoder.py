@@ -1,13 +1,13 @@
-"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by the usual command.
+"""LRISC with a `diffusers` U-Net and sampler as its image decoder, trained by `lrisc train`.
 
-`DiffusersDecoder` has the two methods of `lrisc_system.ImageDecoder`; nothing else knows that it
-is not ours. `make_model` is what `--model` names; in the folder of this file:
+`DiffusersDecoder` has the two methods of `lrisc_system.ImageDecoder`; LRISC needs nothing else.
+`--model` names `make_model`. In the folder of this file:
 
     pip install diffusers
     accelerate launch -m lrisc_system.train --model diffusers_decoder:make_model \\
         --preset tiny --data photos --output runs/diffusers
 
-The trained model is read back by the same function:
+The same function loads the trained model:
 
     load_model("runs/diffusers/model", make_model=make_model)
 """
@@ -22,7 +22,7 @@ from lrisc_system import LRISC, LRISCConfig
 
 
 class DiffusersDecoder(nn.Module):
-    """Redraw an image by `UNet2DModel`, which sees x_t beside the image that g_s gives.
+    """Decode an image by `UNet2DModel`, whose inputs are x_t and the image that g_s gives.
 
     Args:
         base: y_hat (B, C, h, w) -> first guess (B, 3, 16 h, 16 w) in [0, 1].
@@ -61,7 +61,7 @@ class DiffusersDecoder(nn.Module):
     def estimate(
         self, image: Tensor, y_hat: Tensor, *, generator: Generator | None = None
     ) -> Estimate:
-        """Estimate `image` (B, 3, H, W) from y_hat at a random time, as the loss should see it."""
+        """Estimate `image` (B, 3, H, W) from y_hat at a random time, for the training loss."""
         device, scheduler = image.device, self.scheduler
         times = scheduler.config.num_train_timesteps
         t = torch.randint(times, (len(image),), generator=generator, device=device)
@@ -92,7 +92,7 @@ class DiffusersDecoder(nn.Module):
 
 
 def make_decoder(config: LRISCConfig) -> DiffusersDecoder:
-    """Build the decoder for a model of this config, with a g_s that the closed start sets."""
+    """Build the decoder for a model of this config; the closed-form start sets its g_s."""
     return DiffusersDecoder(SynthesisTransform(config.transform))
 
 

@@ -1,8 +1,8 @@
-"""Any callable is a channel: `(symbols (B, K) complex, snr_db (B,), *, generator) -> symbols`.
+"""A channel is any callable `(symbols (B, K) complex, snr_db (B,), *, generator) -> symbols`.
 
-Two that the toolkit does not have: bursts that wipe out runs of symbols, and a radio link with
-everything unknown, found and equalised by preamble and pilots. `transmit`, `cross_channel` and
-`TrainingObjective` take either.
+This script has two channels of its own. One loses bursts of symbols. The other is a radio link of
+unknown delay, carrier offset, gain and phase. Its receiver finds and equalises the frame with
+preamble and pilots. `transmit`, `cross_channel` and `TrainingObjective` take both.
 
     python examples/own_channel.py photo.jpg
 """
@@ -22,7 +22,7 @@ from lrisc_system.radio.synchronization import receive_frame
 
 
 def bursty(symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """AWGN, and one run of 64 symbols in sixteen lost; the receiver sees zeros there."""
+    """Add white Gaussian noise; set one run of 64 symbols in sixteen to zero."""
     runs = torch.rand(symbols.shape[0], symbols.shape[1] // 64 + 1, generator=generator) > 1 / 16
     kept = runs.repeat_interleave(64, dim=1)[:, : symbols.shape[1]]
     return AWGN()(symbols, snr_db, generator=generator) * kept
@@ -31,7 +31,7 @@ def bursty(symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = Non
 def unsynchronised(
     symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None
 ) -> Tensor:
-    """Send every image as a frame between two radios that share no clock."""
+    """Send every image as a frame between two radios without a common clock."""
     link = RadioLink(gain=0.03, phase=2.0, carrier_offset=3e-4, delay=412.6)  # 300 Hz at 1 MS/s
     received = []
     for row, snr in zip(symbols, snr_db.tolist(), strict=True):

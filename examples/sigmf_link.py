@@ -1,9 +1,9 @@
-"""A photo over a radio link as IQ recordings: send, record, receive, by SigMF files alone.
+"""Send a photo over a radio link as IQ recordings in SigMF files: send, record, receive.
 
-In the place of the second step belong two radios: one that plays `sent.sigmf-data`, one that
-records `received.sigmf-data` at the same sample rate and about the same frequency. If the
-recorder writes metadata of its own, `lrisc receive --sent sent.sigmf-meta` takes the side
-information from the recording that was sent.
+The second step simulates the link. With real radios, one transmits `sent.sigmf-data`, and the other
+records `received.sigmf-data` at the same sample rate and about the same frequency. If the recorder
+writes metadata of its own, `lrisc receive --sent sent.sigmf-meta` takes the side information from
+the recording that was sent.
 
     pip install 'lrisc-system[sigmf]'
     python examples/sigmf_link.py photo.jpg received.png
@@ -23,7 +23,7 @@ from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 
 
 def main(system: LRISC, image: Tensor, folder: Path, *, snr_db: float = 10.0) -> Tensor:
-    """Send an image (1, 3, H, W) through recordings in `folder`; return what arrives."""
+    """Send an image (1, 3, H, W) through recordings in `folder`; return the received image."""
     packet = system.send(image, snr_db, cbr=0.04)
     recording = record_packet(packet, sample_rate_hz=1e6, center_frequency_hz=433.92e6)
     write_sigmf(recording, folder / "sent")

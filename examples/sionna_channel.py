@@ -1,7 +1,7 @@
-"""Put a packet file through a channel of Sionna, in an environment of its own.
+"""Send a packet file through a channel of Sionna, in an environment of its own.
 
-Sionna needs numpy 2, CompressAI numpy 1: they do not go together in one environment. So the packet
-goes through a file, each side in its own:
+Sionna needs numpy 2 and CompressAI needs numpy 1, so the two cannot share an environment. Each has
+its own, and they exchange a packet file:
 
     python -m venv sionna && sionna/bin/pip install sionna-no-rt
 
@@ -9,9 +9,9 @@ goes through a file, each side in its own:
     sionna/bin/python examples/sionna_channel.py sent.lrisc received.lrisc --snr-db 10
     lrisc receive received.lrisc received.png
 
-This script imports numpy and, inside one function, Sionna; nothing of LRISC. What it knows of a
-packet file stands in `split_packet`; `lrisc_system.packets.packet` says more. Any function from
-complex symbols (K,) and an SNR to symbols (K,) may take the place of `fading`.
+This script imports numpy and, inside one function, Sionna, but nothing of LRISC. `split_packet`
+parses the packet file; `lrisc_system.packets.packet` describes its format. Any function from
+complex symbols (K,) and an SNR to symbols (K,) can replace `fading`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TRAILER_BYTES = 12  # SNR, checksum
 
 
 def split_packet(data: bytes) -> tuple[bytes, np.ndarray]:
-    """Split a packet file into its side information, which arrives intact, and its symbols (K,)."""
+    """Split a packet file into its side information, which stays the same, and its symbols (K,)."""
     if data[:3] != b"LR\x01":
         raise ValueError("expected an LRISC packet of version 1")
     position = FIXED_BYTES
@@ -43,7 +43,7 @@ def split_packet(data: bytes) -> tuple[bytes, np.ndarray]:
 
 
 def join_packet(side: bytes, symbols: np.ndarray, snr_db: float) -> bytes:
-    """Write a packet file with the symbols that arrived and the receiver's SNR."""
+    """Write a packet file with the received symbols and the receiver's SNR."""
     payload = symbols.astype("<c8").tobytes()
     trailer = struct.pack("<d", snr_db)
     return side + payload + trailer + struct.pack("<I", zlib.crc32(payload + trailer))
@@ -59,7 +59,7 @@ def read_number(data: bytes, position: int) -> tuple[int, int]:
 
 
 def fading(symbols: np.ndarray, snr_db: float) -> np.ndarray:
-    """Rayleigh fading from symbol to symbol by Sionna, equalised by a receiver that knows it."""
+    """Apply Rayleigh fading per symbol by Sionna; the receiver knows it and equalises."""
     import torch
     from sionna.phy.channel import FlatFadingChannel
 
@@ -72,7 +72,7 @@ def fading(symbols: np.ndarray, snr_db: float) -> np.ndarray:
 
 
 def main(sent: Path, received: Path, *, snr_db: float, channel: Channel = fading) -> None:
-    """Read a packet file, put its symbols through a channel, write a packet file."""
+    """Read a packet file, send its symbols through a channel, write a packet file."""
     side, symbols = split_packet(sent.read_bytes())
     received.write_bytes(join_packet(side, channel(symbols, snr_db), snr_db))
 

@@ -3,7 +3,7 @@
 #
 #   scripts/gpu_kit.sh pack KIT --photos DIR [DIR ...] --masks DIR [DIR ...] [--weights DIR]
 #   scripts/gpu_kit.sh run KIT JOB OUT [--minutes M] [more options of `lrisc train`]
-#   scripts/gpu_kit.sh join OUT MODEL
+#   scripts/gpu_kit.sh join OUT MODEL --name JOB-PART
 #
 # `pack` needs pip and the project installed; the machine of `run` Python 3.12, torch, accelerate,
 # timm, einops, safetensors, torchvision, rich and pytest, and the project's source beside the kit.

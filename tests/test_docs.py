@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, its code runs, its commands exist."""
+"""The documentation builds without a warning, its code runs, and its commands exist."""
 
 import contextlib
 import importlib
@@ -108,7 +108,15 @@ def check_python(words: list[str]) -> None:
     assert [word for word in words if OPTION.match(word) and word not in script.read_text()] == []
 
 
+def check_gpu_kit(words: list[str]) -> None:
+    """Look the options up in the action's script; `run` passes others on to the training."""
+    script = (ROOT / "scripts" / "gpu_kit" / f"{words[1]}.py").read_text()
+    training = help_of("lrisc_system.train") if words[1] == "run" else ""
+    assert unknown_options(words[2:], script + training) == [], words
+
+
 CHECKS = {
+    "scripts/gpu_kit.sh": check_gpu_kit,
     "lrisc": lambda words: check_subcommand("lrisc_system.commands.main", words),
     "roi-saliency": lambda words: check_subcommand("roi_saliency.cli", words),
     "snr-modulation": lambda words: check_subcommand("snr_modulation.cli", words),
@@ -131,6 +139,13 @@ def test_a_shell_block_is_split_into_commands():
     assert commands(block) == [["export", "A=1"], ["run", "--x", "1", "a b"]]
 
 
+def test_an_action_that_the_gpu_kit_lacks_is_found():
+    with pytest.raises(FileNotFoundError):
+        check_gpu_kit(["scripts/gpu_kit.sh", "unpack"])
+    with pytest.raises(AssertionError):
+        check_gpu_kit(["scripts/gpu_kit.sh", "join", "--sneed"])
+
+
 def test_a_wrong_option_is_found():
     assert unknown_options(["--seed", "3", "--sneed", "-x"], "--seed INT, --steps") == ["--sneed"]
 
@@ -144,6 +159,17 @@ def test_a_package_page_documents_every_public_name(package):
     documented = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", page, re.MULTILINE)
     public = importlib.import_module(package.name.replace("-", "_")).__all__
     assert sorted(documented) == sorted(public)
+
+
+def test_the_tree_of_the_system_names_files_that_exist():
+    page = (DOCS / "packages" / "lrisc-system.md").read_text()
+    section = re.search(r"^## Where things are$(.*?)^## ", page, re.DOTALL | re.MULTILINE)[1]
+    source = ROOT / "packages" / "lrisc-system" / "src" / "lrisc_system"
+    folders = re.findall(r"^  (\w+)/ ", section, re.MULTILINE)
+    assert sorted(folders) == sorted(path.parent.name for path in source.glob("*/__init__.py"))
+    files = re.findall(r"[\w/]+\.py\b", section)
+    assert len(files) > 30
+    assert [name for name in files if not list(source.rglob(name))] == []
 
 
 def test_every_example_is_shown():

@@ -1,10 +1,11 @@
 """The commands of the documentation, run one after another as a reader would, page by page.
 
-They run as they stand, but in small: planning and recipes of the preset `tiny`, training in its
-last stage alone, evaluation at two points, the last two by the launcher where it asks for CPUs;
-`pip` installs into a folder of its own, without what a package depends on; `make` takes this
-environment for its own. A cluster's job runs on stand-ins of the cluster's commands.
-`test_docs.py` checks every option, the launcher's too.
+They run as they stand, but scaled down: planning and recipes with the preset `tiny`, training with
+its last stage alone and for a second, evaluation at two points, and everything on the CPU.
+`accelerate` launches processes only where the page asks for CPUs. `pip` installs into a folder of
+its own, without dependencies. `make` uses this environment. Stand-ins replace the commands of a
+cluster. Of the GPU kit, only what needs neither network nor GPU runs: packing the photos.
+`test_docs.py` checks every option, also those of the launcher.
 """
 
 import contextlib
@@ -111,6 +112,9 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
         with Path(target).open("w") as file, contextlib.redirect_stdout(file):
             return run(words, monkeypatch)
     program, *options = words
+    options = on_the_cpu(options)
+    if program == "scripts/gpu_kit.sh":
+        return pack(options[1:]) if options[0] == "pack" else 0
     if program == "python":
         script = options if options[0] == "-m" else [str(ROOT / options[0]), *options[1:]]
         return finish([sys.executable, *script])
@@ -131,6 +135,17 @@ def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     return call(MODULES[program], options, monkeypatch)
 
 
+def on_the_cpu(options: list[str]) -> list[str]:
+    """Put the CPU in the place of a GPU."""
+    return ["cpu" if word.startswith("cuda") else word for word in options]
+
+
+def pack(options: list[str]) -> object:
+    """Pack photos and masks, without the wheels that the shell script would download."""
+    Path(options[0]).mkdir()
+    return finish([sys.executable, str(ROOT / "scripts" / "gpu_kit" / "pack.py"), *options])
+
+
 def launch(options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
     """Run `accelerate launch` where it asks for CPUs, or else what it would start."""
     start = options.index("-m") + 2
@@ -143,10 +158,12 @@ def launch(options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def in_small(options: list[str]) -> list[str]:
-    """Scale a training down: the preset `tiny`, one step of the last stage."""
+    """Scale a training down: the preset `tiny`, one step or one second of the last stage."""
     options = tiny(options)
     if "--accumulate" in options:  # the batches of `tiny` are of two
         options[options.index("--accumulate") + 1] = "2"
+    if "--minutes" in options:
+        options[options.index("--minutes") + 1] = "0.02"
     if "--resume" not in options:
         shutil.rmtree(options[options.index("--output") + 1], ignore_errors=True)
     if not {"--model", "--first-stage"} & set(options):

@@ -61,5 +61,28 @@ def test_a_package_says_which_versions_it_runs_with(package):
 def test_an_init_only_reexports(package):
     module = package / "src" / package.name.replace("-", "_")
     tree = ast.parse((module / "__init__.py").read_text())
-    kinds = {type(node) for node in tree.body}
-    assert kinds <= {ast.Expr, ast.ImportFrom, ast.Import, ast.Assign}
+    assert kinds(tree.body) <= {ast.Expr, ast.ImportFrom, ast.Import, ast.Assign}
+
+
+def kinds(statements: list[ast.stmt]) -> set[type]:
+    """Collect the kinds of statements.
+
+    `if TYPE_CHECKING:` counts as what it contains. `__dir__`, which lists names that are imported
+    when they are used, does not count.
+    """
+    found: set[type] = set()
+    for node in statements:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            found |= kinds(node.body)
+        elif not (isinstance(node, ast.FunctionDef) and node.name == "__dir__"):
+            found.add(type(node))
+    return found
+
+
+def test_code_in_an_init_is_found():
+    assert kinds(ast.parse("if TYPE_CHECKING:\n    import a\n").body) == {ast.Import}
+    assert kinds(ast.parse("if TYPE_CHECKING:\n    a()\nif b:\n    import c\n").body) == {
+        ast.Expr,
+        ast.If,
+    }
+    assert kinds(ast.parse("def __dir__(): ...\ndef f(): ...\n").body) == {ast.FunctionDef}

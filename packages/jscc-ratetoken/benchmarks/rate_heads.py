@@ -1,9 +1,9 @@
-"""Time and peak memory of the rate heads against gathering a weight matrix for every token.
+"""Compare time and peak memory of the rate heads with one gathered weight matrix per token.
 
 Run: python benchmarks/rate_heads.py [--images 16] [--tokens 256] [--width 256]
 
-Each variant runs forward and backward in a process of its own, so that the peak of its resident
-memory is its own too. Both start from the same weights and must give the same numbers.
+Each variant runs forward and backward in a separate process, so the peak of the resident memory is
+its own. Both start from the same weights and must give the same numbers.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from jscc_ratetoken import RateHeads
 
 REPEATS = 7
-LEVELS = tuple(range(16, 257, 16))  # the rate set of the nearest public work
+LEVELS = tuple(range(16, 257, 16))  # the rates of the most similar public work
 BYTES_PER_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 class GatheredHeads(nn.Module):
-    """The plain way: one stacked weight, indexed by the rate of every token, then masked."""
+    """The straightforward heads: one stacked weight, indexed by the rate of each token, masked."""
 
     def __init__(self, width: int, levels: tuple[int, ...]) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""Hold the classical detectors against masks of a better one.
+"""Compare the classical detectors with masks of a better detector.
 
 python packages/roi-saliency/benchmarks/detectors.py PHOTOS MASKS [--held-out] [--onnx FILE]
 
-PHOTOS and MASKS are folders with the same stems; masks are 8-bit PNG files. ``--held-out`` keeps
-the half of the photos that the default detector's curve was not fitted on.
+PHOTOS and MASKS are folders with the same stems; masks are 8-bit PNG files. ``--held-out`` uses
+only the half of the photos on which the default detector's curve was not fitted.
 """
 
 import time
@@ -32,7 +32,7 @@ def is_held_out(stem: str) -> bool:
 
 
 def centre_only(image: Tensor) -> Tensor:
-    """Guess the middle of the picture without looking at it."""
+    """Return a map of the centre, without looking at the image."""
     side = 64
     kernel = gaussian_kernel(side, sigma=0.25 * side)
     height, width = image.shape[-2:]
@@ -41,7 +41,7 @@ def centre_only(image: Tensor) -> Tensor:
 
 
 def nothing(image: Tensor) -> Tensor:
-    """Find nothing."""
+    """Return an empty map."""
     return torch.zeros_like(image[:, :1])
 
 
@@ -57,7 +57,7 @@ def precision_recall(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def area_under_curve(saliency: Tensor, truth: Tensor) -> Tensor:
-    """Chance (n,) that a pixel of the object scores above one outside; maps (n, P)."""
+    """Probability (n,) that an object pixel scores above one outside; maps (n, P)."""
     ordered = saliency.sort(dim=1).values
     below = torch.searchsorted(ordered, saliency)
     not_above = torch.searchsorted(ordered, saliency, right=True)
@@ -87,7 +87,7 @@ def main(
     held_out: Annotated[bool, typer.Option("--held-out")] = False,
     onnx: Annotated[Path | None, typer.Option(help="U2-Net file.")] = None,
 ) -> None:
-    """Print one row of figures a detector."""
+    """Print one row of figures per detector."""
     torch.set_num_threads(1)
     detectors: dict[str, Callable[[Tensor], Tensor]] = {
         "nothing": nothing,

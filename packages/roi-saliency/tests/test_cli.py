@@ -59,15 +59,15 @@ def test_nothing_readable_is_a_failure(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no photo")
     result = run(tmp_path, tmp_path / "masks")
     assert result.exit_code == 1
-    assert "no readable photo" in result.output
+    assert "expected a readable photo in" in result.output
 
 
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        ("none", "masks", "no folder"),
-        ("empty", "masks", "no photos in"),
-        ("photos", "photos", "name another folder"),
+        ("none", "masks", "expected a folder of photos, got"),
+        ("empty", "masks", "expected photos in"),
+        ("photos", "photos", "expected another folder for the masks"),
     ],
 )
 def test_wrong_folders_get_one_line(photos, tmp_path, source, target, message):
@@ -82,7 +82,7 @@ def test_two_photos_of_one_stem_are_refused(photos, tmp_path):
     (photos / "a.png").write_bytes((photos / "b.png").read_bytes())
     result = run(photos, tmp_path / "masks")
     assert result.exit_code == 1
-    assert "a.jpg and a.png would share one mask" in result.output
+    assert "expected different stems, got a.jpg and a.png" in result.output
 
 
 def test_a_saved_network_makes_masks(photos, tmp_path):
@@ -98,9 +98,9 @@ def test_a_saved_network_makes_masks(photos, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--detector", "onnx"], "onnx needs --weights"),
-        (["--detector", "gcpanet", "--weights", "none"], "none is not a GCPANet file"),
-        (["--weights", "none"], "barrier takes no --weights"),
+        (["--detector", "onnx"], "--weights FILE for the detector onnx, got none"),
+        (["--detector", "gcpanet", "--weights", "none"], "expected a GCPANet file, got none"),
+        (["--weights", "none"], "no --weights for the detector barrier, got none"),
     ],
 )
 def test_weights_must_fit_the_detector(photos, tmp_path, options, message):

@@ -77,13 +77,13 @@ def test_a_black_image_is_no_division_by_zero(detector):
 
 
 def test_wrong_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"no ONNX file at .*none\.onnx"):
+    with pytest.raises(ValueError, match=r"expected an ONNX file, got none at .*none\.onnx"):
         ONNXDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"rubbish")
-    with pytest.raises(ValueError, match=r"bad\.onnx is not an ONNX model"):
+    with pytest.raises(ValueError, match=r"expected an ONNX model .*, got .*bad\.onnx"):
         ONNXDetector(tmp_path / "bad.onnx")
     one = write_model(tmp_path / "one.onnx", channels=1, side=8)
-    with pytest.raises(ValueError, match=r"take \(1, 3, S, S\), it takes \[1, 1, 8, 8\]"):
+    with pytest.raises(ValueError, match=r"take \(1, 3, S, S\), got \[1, 1, 8, 8\]"):
         ONNXDetector(one)
 
 

@@ -1,8 +1,8 @@
-"""Upgrade a trained convolutional DeepJSCC with SNR adapters, without harm.
+"""Add SNR adapters to a trained convolutional DeepJSCC.
 
-The model below is somebody else's: a small DeepJSCC trained at 10 dB that knows nothing of the
-SNR. Two adapters that start as the identity go around its channel; at first nothing changes,
-then they alone are trained, at random SNR, and the model is left as it was.
+The model stands for a model of another project: a small DeepJSCC, trained at 10 dB, without an SNR
+input. Two adapters are inserted, before and after its channel. They start as the identity, so the
+output does not change. Then only the adapters are trained, at random SNR.
 
 Run: python examples/conv_deepjscc.py
 """
@@ -17,7 +17,7 @@ CHANNELS = 16
 
 
 class DeepJSCC(nn.Module):
-    """Somebody else's model: image -> channel symbols -> image."""
+    """A model without SNR input: image -> channel symbols -> image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,11 +49,11 @@ class AdaptiveDeepJSCC(nn.Module):
         self.receiver = SNRAdapter(CHANNELS, identity=True)
 
     def forward(self, image: Tensor, snr_db: Tensor | float) -> Tensor:
-        """Send with adapters that are told the true SNR."""
+        """Send with adapters that get the true SNR."""
         return self.believe(image, snr_db, snr_db)
 
     def believe(self, image: Tensor, snr_db: Tensor | float, estimate_db: Tensor | float) -> Tensor:
-        """Send at ``snr_db`` with adapters that are told ``estimate_db``."""
+        """Send at ``snr_db`` with adapters that get ``estimate_db``."""
         latent = self.sender(self.model.encode(image), estimate_db)
         return self.model.decode(self.receiver(transmit(latent, snr_db), estimate_db))
 
@@ -81,7 +81,7 @@ def train(
 
 
 def main(*, steps: int = 300) -> dict[str, tuple[float, ...]]:
-    """Train, upgrade, train the adapters; return PSNR over SNR before and after."""
+    """Train the model, add adapters, train them; return PSNR over SNR before and after."""
     torch.manual_seed(0)
     images = synthetic_images(8, size=32)
     model = DeepJSCC()
@@ -90,7 +90,7 @@ def main(*, steps: int = 300) -> dict[str, tuple[float, ...]]:
 
     upgraded = AdaptiveDeepJSCC(model)
     if check(upgraded, images).psnr_db != before.psnr_db:
-        raise RuntimeError("the upgrade changed the model")
+        raise RuntimeError("expected the adapters to start as the identity, got another output")
 
     adapters = [*upgraded.sender.parameters(), *upgraded.receiver.parameters()]
     train(upgraded, adapters, snrs_db=(-2, 20), steps=steps)

@@ -1,7 +1,7 @@
-"""Give a Swin-like token encoder and decoder an SNR adapter each, and train at random SNR.
+"""Train a Swin-like token encoder and decoder, each with an SNR adapter, at random SNR.
 
-The adapter stands where SwinJSCC has it: after the encoder's last layer, before its head, and
-before the decoder's first layer. ``load_swinjscc(path).encoder_snr`` would fit in the same place.
+The adapters are at the positions of SwinJSCC: between the encoder's last layer and its head, and
+before the decoder's first layer. ``load_swinjscc(path).encoder_snr`` fits the same position.
 
 Run: python examples/swin_tokens.py
 """
@@ -36,7 +36,7 @@ class WindowBlock(nn.Module):
         )
 
     def forward(self, grid: Tensor) -> Tensor:
-        """(B, h, w, C) -> the same; the shift wraps around, without Swin's mask, for brevity."""
+        """Map (B, h, w, C) to the same shape. The shift wraps around, without Swin's mask."""
         rows, columns = grid.shape[1] // WINDOW, grid.shape[2] // WINDOW
         shifted = torch.roll(self.norm1(grid), (-self.shift, -self.shift), dims=(1, 2))
         windows = rearrange(
@@ -49,7 +49,7 @@ class WindowBlock(nn.Module):
 
 
 class SwinLikeJSCC(nn.Module):
-    """Patches -> window blocks -> adapter -> head -> channel, and the mirror of it."""
+    """Patches -> window blocks -> adapter -> head -> channel, and the reverse."""
 
     def __init__(self, *, sender: nn.Module, receiver: nn.Module) -> None:
         super().__init__()

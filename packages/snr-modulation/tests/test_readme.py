@@ -17,7 +17,7 @@ def test_python_block_runs() -> None:
 
 
 def test_every_public_name_is_listed() -> None:
-    table = README.partition("## Names")[2]
+    table = README.partition("## Public names")[2]
     missing = [name for name in snr_modulation.__all__ if f"`{name}" not in table]
     assert missing == []
     assert all(hasattr(snr_modulation, name) for name in snr_modulation.__all__)

@@ -1,4 +1,4 @@
-"""The two blocks that the U-Net and its conditioner are made of."""
+"""The two blocks of the U-Net and its conditioner."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ GROUPS = 8
 
 
 class ResBlock(nn.Module):
-    """Two 3x3 convolutions, each after GroupNorm and SiLU, beside an identity path.
+    """Two 3x3 convolutions, each after GroupNorm and SiLU, added to an identity path.
 
     Args:
         in_channels, out_channels: multiples of `GROUPS`.
@@ -33,10 +33,11 @@ class ResBlock(nn.Module):
 
 
 class LinearAttention(nn.Module):
-    """Attention whose cost grows with the area, not with its square (Shen et al., 2021).
+    """Attention with a cost proportional to the area, not to its square (Shen et al., 2021).
 
-    Queries are softmaxed over the head's width, keys over the positions, so the keys and values
-    of the whole map meet in one `head_width x head_width` matrix per head.
+    The softmax of the queries is over the width of the head, that of the keys over the positions.
+    Keys and values of the whole map therefore reduce to one `head_width x head_width` matrix per
+    head.
     """
 
     def __init__(self, channels: int, *, heads: int, head_width: int):

@@ -1,4 +1,4 @@
-"""How the received latent enters the U-Net."""
+"""The features of the received latent that the U-Net takes."""
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,10 @@ class Conditioner(nn.Module):
                  -> ResBlock -> up -> unit 3 -> ResBlock -> up -> unit 2 -> ... -> unit 1
 
     Unit `j` works at stride `patch_size * 2^(j-1)` and gets `j * width` channels. The buffer
-    `latent_scale` (C,) holds the deviation of each latent channel, ones until it is set.
+    `latent_scale` (C,) is the standard deviation of each latent channel, ones by default.
 
     Args:
-        latent_channels: channels C of `y_hat`, which stands at stride 16.
+        latent_channels: channels C of `y_hat`, which has stride 16.
         width: channels for the first unit, a multiple of 8.
         patch_size: stride of the first unit, 1 or 2.
     """

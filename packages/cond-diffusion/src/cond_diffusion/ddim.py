@@ -1,4 +1,4 @@
-"""Deterministic sampling: from noise to the image in any number of steps."""
+"""Deterministic sampling (DDIM) from noise to the image in any number of steps."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,14 +11,14 @@ from cond_diffusion.schedule import CosineSchedule
 def ddim_step(x_t: Tensor, x_0: Tensor, *, alpha_bar: Tensor, alpha_bar_next: Tensor) -> Tensor:
     """Step from time `t` to a less noisy one, Eq. (11).
 
-    Source: LRISC Eq. (11), Song et al. (2021) with zero variance. It keeps the noise that `x_0`
-    implies and mixes it in anew at the level of the next time.
+    Source: LRISC Eq. (11), Song et al. (2021) with zero variance. It computes
+    the noise that `x_0` implies and adds it again at the level of the next time.
 
     Args:
         x_t: the image at time `t`, any shape.
         x_0: the prediction `X_theta`, shaped as `x_t`.
         alpha_bar: of time `t`, below 1.
-        alpha_bar_next: of the time to go to.
+        alpha_bar_next: of the next time.
     """
     noise = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
     return alpha_bar_next.sqrt() * x_0 + (1 - alpha_bar_next).sqrt() * noise
@@ -33,14 +33,14 @@ def ddim_sample(
 ) -> Tensor:
     """Run the reverse process from `x_T` to the image, Eqs. (9) and (11).
 
-    Source: LRISC Eqs. (9), (11). Every prediction is clipped to [-1, 1]; the last one, made at
-    time 0 (or at the only time there is), is the result.
+    Source: LRISC Eqs. (9), (11). Every prediction is clipped to [-1, 1]. The last one, at time 0
+    (or at the only time, if there is one step), is the result.
 
     Args:
         predict_x0: `(x_t (B, ...), t (B,)) -> x_0`.
         x_T: the start (B, ...).
         schedule: the noise schedule that the network was trained with.
-        steps: how many predictions to make, in [1, schedule.steps].
+        steps: number of predictions, in [1, schedule.steps].
 
     Returns:
         The image, shaped as `x_T`, in [-1, 1].

@@ -1,4 +1,4 @@
-"""The receiver's decoder: from the latent to the image by conditional diffusion."""
+"""The image decoder of the receiver: conditional diffusion on the latent."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -28,7 +28,7 @@ class DiffusionConfig:
         steps: DDIM steps of `decode`, in [1, schedule_steps].
         schedule_steps: times T of the forward process.
         base_variance: mean squared error of the base image in [-1, 1] units, above 0.
-        start_share: share of training samples put at the start of one-step decoding, in [0, 1].
+        start_share: fraction of training samples at the start of one-step decoding, in [0, 1].
         min_weight, max_weight: limits of `w_t`, Eq. (10).
         tile_size, tile_overlap: in pixels, multiples of 16, `tile_overlap < tile_size`.
     """
@@ -72,7 +72,7 @@ class Estimate:
 
     Attributes:
         image: `X_theta` (B, 3, H, W) on the scale of [0, 1], not clipped.
-        weight: `w_t` (B,) of Eq. (10) for the times that were drawn.
+        weight: `w_t` (B,) of Eq. (10) at the drawn times.
     """
 
     image: Tensor
@@ -88,7 +88,7 @@ class DiffusionDecoder(nn.Module):
     Args:
         config: settings.
         base: `y_hat (B, C, h, w) -> first guess (B, 3, 16 h, 16 w)` on the scale of [0, 1];
-            mid-grey, with variance 1, when absent.
+            mid-grey with variance 1 by default.
     """
 
     def __init__(self, config: DiffusionConfig, *, base: nn.Module | None = None):
@@ -126,9 +126,9 @@ class DiffusionDecoder(nn.Module):
     ) -> Estimate:
         """Estimate the image at one random time per sample, for training.
 
-        A share `start_share` of the samples stands where one-step decoding starts, `t = T - 1`
-        and `x_T = 0`, at weight 1; the others at a uniform time. Gradients reach the network,
-        the base and `y_hat`.
+        A fraction `start_share` of the samples is at the start of one-step decoding, `t = T - 1`
+        and `x_T = 0`, with weight 1. The time of the others is uniform. Gradients reach the
+        network, the base and `y_hat`.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
@@ -163,7 +163,7 @@ class DiffusionDecoder(nn.Module):
     def loss(
         self, image: Tensor, y_hat: Tensor, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Training loss of Eq. (10) in [-1, 1] units, a scalar; arguments as `estimate`'s."""
+        """Compute the loss of Eq. (10), a scalar in [-1, 1] units; arguments as in `estimate`."""
         estimate = self.estimate(image, y_hat, generator=generator)
         return diffusion_loss(2 * image - 1, 2 * estimate.image - 1, estimate.weight)
 
@@ -217,7 +217,7 @@ class DiffusionDecoder(nn.Module):
                 if noise is not None:
                     x_T = START_DEVIATION * noise[:, :, y, x]
                 image[:, :, y, x] += weight * self._decode_tile(x_T, latent, steps=steps)
-        return image[:, :, :height, :width].clamp_(0, 1)  # blending rounds past 1
+        return image[:, :, :height, :width].clamp_(0, 1)  # rounding of the blending can exceed 1
 
     def _spans(self, length: int) -> list[Span]:
         size, overlap = self.config.tile_size, self.config.tile_overlap
@@ -233,7 +233,7 @@ class DiffusionDecoder(nn.Module):
         return (ddim_sample(predict_x0, x_T, schedule=self.schedule, steps=steps) + 1) / 2
 
     def set_latent_scale(self, scale: Tensor) -> None:
-        """Tell the conditioner the deviation (C,) of each latent channel; ones by default.
+        """Set the standard deviation (C,) of each latent channel; ones by default.
 
         Raises:
             ValueError: if the shape is not (C,) or a value is not above 0.
@@ -244,26 +244,26 @@ class DiffusionDecoder(nn.Module):
         self.unet.conditioner.latent_scale.copy_(scale)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Let torch.compile work on the U-Net; arguments as `torch.compile` takes them.
+        """Compile the U-Net; the arguments are those of `torch.compile`.
 
-        The rest chooses its shapes by the data and stays as it is.
+        The other parts have shapes that depend on the data and are not compiled.
         """
         self.unet.compile(*args, **kwargs)
 
     def recompute_gradients(self, enabled: bool) -> None:
-        """Recompute the U-Net's units in the backward pass, to save memory, or keep them."""
+        """Turn the recomputation of the U-Net's units in the backward pass on or off."""
         for unit in self._units():
             unit.checkpoint_gradients = enabled
 
     def recomputed_modules(self) -> list[nn.Module]:
-        """List the units whose inside `recompute_gradients` computes again."""
+        """List the units that `recompute_gradients` recomputes."""
         return list(self._units())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write weights, the base's included (safetensors), and config (JSON) into a folder.
+        """Write the weights, also of the base (safetensors), and the config (JSON) to a folder.
 
         Raises:
-            ImportError: without the extra [hub].
+            ImportError: if the extra [hub] is not installed.
         """
         save(self, asdict(self.config), folder)
 
@@ -275,11 +275,11 @@ class DiffusionDecoder(nn.Module):
 
         Args:
             folder_or_id: a folder, or `owner/name` on the Hub.
-            base: a module like the one that was saved with it; it gets the saved weights.
+            base: a module like the one that was saved with the decoder; it loads the saved weights.
             revision: branch, tag or commit on the Hub.
 
         Raises:
-            ImportError: without the extra [hub].
+            ImportError: if the extra [hub] is not installed.
             ValueError: if files are missing, damaged, or of another module or base.
         """
 
@@ -294,7 +294,7 @@ class DiffusionDecoder(nn.Module):
         return (module for module in self.unet.modules() if isinstance(module, Unit))
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
-        """The base's first guess (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""
+        """Compute the base image (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""
         size = (y_hat.shape[2] * LATENT_STRIDE, y_hat.shape[3] * LATENT_STRIDE)
         if self.base is None:
             return torch.zeros(len(y_hat), 3, *size, device=y_hat.device)

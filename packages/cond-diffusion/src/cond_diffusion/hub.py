@@ -1,8 +1,8 @@
-"""Keep a module in a folder or on the Hugging Face Hub; needs the extra [hub], and only here.
+"""Save a module to a folder; load it from there or from the Hugging Face Hub.
 
-`huggingface_hub.PyTorchModelHubMixin` would have to be imported with the package. It also removes
-`config.json` before it writes, writes weights in place, ignores unknown keys of a config, and
-falls back to pickles.
+Only this file needs the extra [hub]. `huggingface_hub.PyTorchModelHubMixin` would have to be
+imported with the package. It also removes `config.json` before it writes, writes weights in place,
+ignores unknown keys of a config, and falls back to pickles.
 """
 
 import json
@@ -18,10 +18,10 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def save(module: nn.Module, config: Mapping[str, Any], folder: str | Path) -> None:
-    """Write a module's tensors and its config; each file is the old one or the new one, whole.
+    """Write the tensors and the config of a module; a file is never left incomplete.
 
     Raises:
-        ImportError: without the extra [hub].
+        ImportError: if the extra [hub] is not installed.
     """
     try:
         from safetensors.torch import save as to_bytes
@@ -43,16 +43,16 @@ def load(
     *,
     revision: str | None = None,
 ) -> Module:
-    """Build a module from its config and read its tensors, strictly.
+    """Build a module from its config and load its tensors; all keys must match.
 
     Args:
-        build: what `save` was given as config -> module.
+        build: makes the module from the config that `save` wrote.
         folder_or_id: a folder, or `owner/name` on the Hub.
         revision: branch, tag or commit on the Hub.
 
     Raises:
-        ImportError: without the extra [hub].
-        ValueError: if the files cannot be had, are damaged, or are of another module.
+        ImportError: if the extra [hub] is not installed.
+        ValueError: if the files are missing, damaged, or of another module.
     """
     try:
         from huggingface_hub import snapshot_download

@@ -1,4 +1,4 @@
-"""What the diffusion decoder is trained on."""
+"""The training loss of the diffusion decoder."""
 
 import torch
 from torch import Tensor
@@ -7,23 +7,24 @@ from torch import Tensor
 def truncated_snr_weight(
     alpha_bar: Tensor, *, minimum: float = 0.0, maximum: float = 5.0
 ) -> Tensor:
-    """Weight of a time in the training loss, `w_t = min(abar_t / (1 - abar_t), 5)` of Eq. (10).
+    """Compute the weight of a time in the loss, `w_t = min(abar_t / (1 - abar_t), 5)`, Eq. (10).
 
     Source: LRISC Eq. (10), reconstructed from Salimans and Ho (2022).
 
     Args:
         alpha_bar: any shape, in [0, 1]; at 1 the ratio is infinite and the weight is `maximum`.
-        minimum: floor of the weight; theirs is 1, without one the noisiest times count nothing.
-        maximum: ceiling of the weight.
+        minimum: lower limit of the weight, 1 in Salimans and Ho. At 0 the noisiest times have
+            almost no weight.
+        maximum: upper limit of the weight.
     """
     alpha_bar = alpha_bar.float()
     return (alpha_bar / (1 - alpha_bar)).clamp(minimum, maximum)
 
 
 def diffusion_loss(x_0: Tensor, estimate: Tensor, weight: Tensor) -> Tensor:
-    """Weighted squared error of the predicted image, Eq. (10), as a mean over all numbers.
+    """Compute the weighted squared error of the predicted image, Eq. (10), as a mean.
 
-    Source: LRISC Eq. (10). Float32 whatever the inputs are, under autocast too.
+    Source: LRISC Eq. (10). Computed in float32 for all inputs, under autocast too.
 
     Args:
         x_0: images (B, 3, H, W).

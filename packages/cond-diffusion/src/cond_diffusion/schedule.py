@@ -10,9 +10,9 @@ class CosineSchedule(nn.Module):
     """Cosine noise schedule of the forward process, Eq. (8).
 
     Source: LRISC Eq. (8); the cosine form and its offset are Nichol and Dhariwal's (2021).
-    `steps = 8193` lets 17, 65 or 129 decoding steps stride evenly (SPEC of CDC).
+    With `steps = 8193`, 17, 65 or 129 decoding steps have equal strides (as in CDC).
 
-    The tables are worked out in float64 and kept as float32 buffers of shape (steps,):
+    The tables are computed in float64 and stored as float32 buffers of shape (steps,):
     `beta[t]` in (0, 0.999] and `alpha_bar[t] = prod_{u <= t} (1 - beta[u])`, falling in (0, 1).
 
     Raises:
@@ -34,7 +34,7 @@ class CosineSchedule(nn.Module):
         self.register_buffer("alpha_bar", (1 - beta).cumprod(0).float(), persistent=False)
 
     def q_sample(self, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Diffuse images to time `t` in one go, Eq. (8) composed `t + 1` times.
+        """Diffuse images to time `t` in one operation, Eq. (8) composed `t + 1` times.
 
         Args:
             x_0: images (B, ...) in [-1, 1].
@@ -45,7 +45,7 @@ class CosineSchedule(nn.Module):
         return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * noise
 
     def timesteps(self, count: int) -> Tensor:
-        """Times (count,) evenly strided from `steps - 1` down to 0; one alone is `steps - 1`.
+        """Return times (count,) with equal strides from `steps - 1` down to 0; one is `steps - 1`.
 
         Raises:
             ValueError: if `count` is not in [1, steps].

@@ -16,7 +16,7 @@ class Span:
 
 
 def tile_starts(length: int, *, size: int, overlap: int) -> list[int]:
-    """First positions of the fewest evenly spread tiles that cover `[0, length)`.
+    """List the first positions of the fewest evenly spaced tiles that cover `[0, length)`.
 
     Neighbours overlap by at least `overlap`; a side no longer than `size` is one tile.
     """
@@ -27,14 +27,14 @@ def tile_starts(length: int, *, size: int, overlap: int) -> list[int]:
 
 
 def tile_spans(length: int, *, size: int, overlap: int, unit: int = 1) -> list[Span]:
-    """Tiles that cover `[0, length)`, with weights that sum to 1 at every position.
+    """List tiles that cover `[0, length)`, with weights that sum to 1 at every position.
 
-    A tile's weight rises linearly from its edges over `overlap` and is divided by the sum over
-    the tiles, so a picture that all tiles agree on is returned unchanged.
+    The weight of a tile rises linearly from its edges over `overlap` and is divided by the sum over
+    the tiles. If all tiles have the same values, blending does not change them.
 
     Args:
         length, size, overlap: multiples of `unit`, `overlap < size`.
-        unit: the grid that the tiles start on.
+        unit: tiles start at multiples of it.
     """
     size = min(length, size)
     starts = tile_starts(length // unit, size=size // unit, overlap=overlap // unit)

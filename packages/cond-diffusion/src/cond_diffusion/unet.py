@@ -16,15 +16,15 @@ CONDITIONED_UNITS = 4
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Sizes of the U-Net; the defaults are the paper's (Sec. III-A.4), the rest reconstructed.
+    """Sizes of the U-Net; the defaults are those of the paper (Sec. III-A.4) or reconstructed.
 
     Attributes:
         base_channels: channels of unit 1; unit `j` has `j` times as many. A multiple of 8.
-        units: units down, and as many up; at least 4, the number that `y_hat` joins.
+        units: number of down units, and of up units; at least 4, as `y_hat` enters the first 4.
         latent_channels: channels of `y_hat`.
-        patch_size: pixels per side that unit 1 sees as one position, 1 or 2.
+        patch_size: side in pixels of one position of unit 1, 1 or 2.
         condition_channels: channels of `y_hat`'s features for unit 1; unit `j` gets `j` times that.
-        attention_heads, attention_width: heads of the linear attention, channels of each.
+        attention_heads, attention_width: number of heads of the linear attention, channels of each.
         checkpoint_gradients: recompute each unit in the backward pass, to save memory.
     """
 
@@ -52,7 +52,7 @@ class UNetConfig:
 
     @classmethod
     def small(cls, *, latent_channels: int = 256) -> "UNetConfig":
-        """The same structure at about a twentieth of the arithmetic, for CPUs."""
+        """Sizes with the same structure and about a twentieth of the arithmetic, for CPUs."""
         return cls(
             base_channels=24,
             latent_channels=latent_channels,
@@ -63,7 +63,7 @@ class UNetConfig:
 
     @classmethod
     def base(cls, *, latent_channels: int = 256) -> "UNetConfig":
-        """Between `small` and the paper's: four units, 20 GFLOP at 256 x 256, for one GPU."""
+        """Sizes between `small` and the paper: four units, 20 GFLOP at 256 x 256, for one GPU."""
         return cls(
             base_channels=48,
             units=4,
@@ -75,7 +75,7 @@ class UNetConfig:
 
     @classmethod
     def tiny(cls, *, latent_channels: int = 8) -> "UNetConfig":
-        """Every path in milliseconds, for tests."""
+        """Minimal sizes, for tests."""
         return cls(
             base_channels=8,
             latent_channels=latent_channels,
@@ -106,7 +106,7 @@ class TimeEmbedding(nn.Module):
 
 
 class Unit(nn.Module):
-    """One unit: two ResNet blocks and linear attention; the resampling stands beside it."""
+    """One unit: two ResNet blocks and linear attention, without resampling."""
 
     def __init__(self, in_channels: int, channels: int, *, config: UNetConfig, time_width: int):
         super().__init__()
@@ -128,7 +128,7 @@ class Unit(nn.Module):
 
 
 class ConditionalUNet(nn.Module):
-    """The branch of `X_theta(x_t, y_hat, t / T)` that is learned, zero before training.
+    """The learned branch of `X_theta(x_t, y_hat, t / T)`; it is zero before training.
 
     Source: LRISC Sec. III-A.4; the sizes inside a unit are reconstructed.
 
@@ -170,7 +170,7 @@ class ConditionalUNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # a sixth faster on CPUs at narrow widths
 
     def forward(self, x_t: Tensor, base: Tensor, y_hat: Tensor, time: Tensor) -> Tensor:
-        """Predict what `base` and `x_t` lack.
+        """Predict the correction of the linear estimate from `x_t` and `base`.
 
         Args:
             x_t: the noisy image (B, 3, H, W), H and W multiples of 16.

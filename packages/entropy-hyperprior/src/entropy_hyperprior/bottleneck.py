@@ -1,4 +1,4 @@
-"""The prior of z: CompressAI's `EntropyBottleneck`, made cheap, reproducible and safe."""
+"""The prior of z: CompressAI's `EntropyBottleneck` with few bits at the start, safe decoding."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ TABLES = ("_offset", "_quantized_cdf", "_cdf_length")  # buffers that update() f
 class SideBottleneck(EntropyBottleneck):
     """Factorised prior of z that starts as a logistic of scale `spread` around zero.
 
-    Beside CompressAI's: rounding and likelihood apart from its global noise, strings read
-    without trust, and a `state_dict` that loads before and after the tables are built.
+    In addition to CompressAI's class, rounding and likelihood do not use its global noise, damaged
+    strings are detected, and a `state_dict` loads before and after the tables are built.
 
     Args:
         channels: channels of z.
-        spread: scale of the logistic at the start, > 0; the smaller, the cheaper z = 0.
+        spread: scale of the logistic at the start, > 0; a smaller one makes z = 0 cost fewer bits.
     """
 
     def __init__(self, channels: int, *, spread: float) -> None:
         super().__init__(channels, init_scale=spread)
         # CompressAI draws the biases at random, which moves the centre by several times a
-        # small spread; the last bias takes that back.
+        # small spread; the last bias compensates for it.
         with torch.no_grad():
             centre = self._logits_cumulative(torch.zeros(channels, 1, 1), stop_gradient=True)
             self.biases[-1].sub_(centre)
 
     @property
     def medians(self) -> Tensor:
-        """What a zero symbol stands for, (channels, 1, 1)."""
+        """The values of z that a zero symbol codes, (channels, 1, 1)."""
         return self.quantiles[:, :, 1:2].detach()
 
     @property
@@ -44,7 +44,7 @@ class SideBottleneck(EntropyBottleneck):
         return self._offset.numel() > 0
 
     def round(self, z: Tensor) -> Tensor:
-        """Round z (B, channels, h, w) to the integers counted from the medians."""
+        """Round z (B, channels, h, w) to the medians plus integers."""
         return torch.round(z - self.medians) + self.medians
 
     def likelihood(self, z: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class SideBottleneck(EntropyBottleneck):
         return lower_bound(likelihood, LIKELIHOOD_BOUND)
 
     def decode(self, string: bytes, *, size: tuple[int, int]) -> Tensor:
-        """Read one string of `compress` back: z_hat (1, channels, h, w), (h, w) = size.
+        """Decode one string of `compress` to z_hat (1, channels, h, w), (h, w) = size.
 
         Raises:
             ValueError: when the string is damaged or of another size.
@@ -75,7 +75,7 @@ class SideBottleneck(EntropyBottleneck):
         return z.reshape(1, -1, *size) + self.medians
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        for name in TABLES:  # their size is known only to update(), so take the stored one
+        for name in TABLES:  # only update() knows their size, so use the stored one
             if prefix + name in state_dict:
                 buffer = getattr(self, name)
                 setattr(self, name, buffer.new_empty(state_dict[prefix + name].shape))

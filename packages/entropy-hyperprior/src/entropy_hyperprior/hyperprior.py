@@ -1,8 +1,8 @@
-"""The mean-scale hyperprior: what the latent is expected to be, and what it would cost.
+"""The mean-scale hyperprior: a prior of the latent, and the bits of the latent under it.
 
 y --h_a--> z --round--> z_hat --h_s--> mean, scale --Eq. (5)--> bits of y
                 |
-                +--> bytes, the only thing of all this that is sent
+                +--> bytes: the only part of this that is sent
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from entropy_hyperprior.likelihood import (
 from entropy_hyperprior.rans import Z_LIMIT
 from entropy_hyperprior.transforms import HYPER_STRIDE, HyperAnalysis, HyperSynthesis
 
-LOG_RATIO_LIMIT = 7.0  # scale stays within e^7 of channel_scale: 70 down to 0.11 fits
+LOG_RATIO_LIMIT = 7.0  # scale stays within e^7 of channel_scale: from 70, it reaches down to 0.11
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class HyperpriorConfig:
     def __post_init__(self) -> None:
         if self.latent_channels < 1:
             raise ValueError(f"expected latent_channels >= 1, got {self.latent_channels}")
-        if self.hyper_channels < 4:  # CompressAI's coder needs room for its closing words
+        if self.hyper_channels < 4:  # CompressAI's coder writes final words of this size
             raise ValueError(f"expected hyper_channels >= 4, got {self.hyper_channels}")
         if not self.initial_spread > 0:
             raise ValueError(f"expected initial_spread > 0, got {self.initial_spread}")
@@ -51,7 +51,7 @@ class HyperpriorConfig:
 
 @dataclass(frozen=True)
 class LatentPrior:
-    """What the receiver knows of y before it arrives: mean and scale, each (B, C, h, w)."""
+    """The prior that the receiver has of y: mean and standard deviation, each (B, C, h, w)."""
 
     mean: Tensor
     scale: Tensor
@@ -59,7 +59,7 @@ class LatentPrior:
 
 @dataclass(frozen=True)
 class HyperpriorOutput:
-    """What the hyperprior says of a batch of latents.
+    """The output of the hyperprior for a batch of latents.
 
     Args:
         y_tilde: (B, C, h, w), y with uniform noise in training, y itself otherwise.
@@ -80,11 +80,11 @@ class HyperpriorOutput:
 
 
 class Hyperprior(nn.Module):
-    """Mean-scale hyperprior with real bytes for z.
+    """Mean-scale hyperprior that codes z into bytes.
 
-    At the start ``mean = 0`` and ``scale = channel_scale``, whatever z is: the model is a
-    Gaussian of fixed variance per channel. In evaluation every image passes alone, so
-    that neither its prior nor its bytes depend on its neighbours in the batch.
+    At the start ``mean = 0`` and ``scale = channel_scale`` for every z: the model is a Gaussian
+    of fixed variance per channel. In evaluation every image is processed alone, so neither its
+    prior nor its bytes depend on the other images of the batch.
 
     Source: LRISC Eq. (5); Minnen et al. 2018, "Joint autoregressive and hierarchical
     priors", without its autoregressive part.
@@ -107,7 +107,7 @@ class Hyperprior(nn.Module):
         self.register_buffer("channel_scale", torch.ones(config.latent_channels))
 
     def forward(self, y: Tensor, *, generator: torch.Generator | None = None) -> HyperpriorOutput:
-        """Estimate the bits of y, and of the z that this takes, Eq. (5).
+        """Estimate the bits of y and of its side information z, Eq. (5).
 
         Args:
             y: (B, C, h, w).
@@ -143,7 +143,7 @@ class Hyperprior(nn.Module):
         """Entropy code z of each latent: (B, C, h, w) -> B strings.
 
         Raises:
-            ValueError: when y has another shape or holds values that are not finite.
+            ValueError: when y has another shape or contains values that are not finite.
             RuntimeError: before `update`.
         """
         self._check_tables()
@@ -156,7 +156,7 @@ class Hyperprior(nn.Module):
 
     @torch.no_grad()
     def decompress(self, strings: Sequence[bytes], *, latent_size: tuple[int, int]) -> LatentPrior:
-        """Rebuild the prior from the strings alone, as evaluation saw it, bit for bit.
+        """Compute the prior from the strings alone, bit for bit the one of `forward` in evaluation.
 
         Args:
             strings: from `compress`, one per image.
@@ -183,7 +183,7 @@ class Hyperprior(nn.Module):
         return LatentPrior(mean=torch.cat(means), scale=torch.cat(scales))
 
     def update(self) -> None:
-        """Build the coder's tables from the learned prior of z; call before saving.
+        """Build the coder's tables from the learned prior of z; call it before saving.
 
         Raises:
             ValueError: when the prior's parameters are not finite.
@@ -194,13 +194,13 @@ class Hyperprior(nn.Module):
 
     @torch.no_grad()
     def set_latent_scale(self, scale: Tensor) -> None:
-        """Set `channel_scale`, the deviation of each channel of y that the prior starts from.
+        """Set `channel_scale`: the initial standard deviation of the prior, per channel of y.
 
         Args:
-            scale: (C,), above 0; values below 0.11 are raised to it.
+            scale: (C,), above 0; values below 0.11 are set to 0.11.
 
         Raises:
-            ValueError: at another shape, or a value that is not above 0.
+            ValueError: if the shape is different or a value is not above 0.
         """
         if scale.shape != self.channel_scale.shape or not bool((scale > 0).all()):
             raise ValueError(
@@ -210,7 +210,7 @@ class Hyperprior(nn.Module):
         self.channel_scale.copy_(scale.clamp(min=SCALE_BOUND))
 
     def auxiliary_loss(self) -> Tensor:
-        """Distance of the prior's stored quantiles from its true ones, a scalar to minimise."""
+        """Return the distance of the stored quantiles from the true ones, a scalar to minimise."""
         return self.bottleneck.loss()
 
     def _checked(self, y: Tensor) -> Tensor:
@@ -240,6 +240,6 @@ class Hyperprior(nn.Module):
 
 
 def add_noise(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-    """Add Uniform(-1/2, 1/2), which stands for rounding while gradients must flow."""
+    """Add Uniform(-1/2, 1/2): a differentiable substitute for rounding in training."""
     noise = torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype)
     return x + noise - 0.5

@@ -1,4 +1,4 @@
-"""The likelihood of a latent under its prior, Eq. (5), and what it costs in bits."""
+"""The likelihood of a latent under its prior, Eq. (5), and its bits."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import math
 import torch
 from torch import Tensor
 
-SCALE_BOUND = 0.11  # as in CompressAI: a narrower Gaussian is one integer wide anyway
-LIKELIHOOD_BOUND = 1e-9  # as in CompressAI: 29.9 bits is the dearest element
+SCALE_BOUND = 0.11  # as in CompressAI: a narrower Gaussian falls on one integer in any case
+LIKELIHOOD_BOUND = 1e-9  # as in CompressAI: an element has at most 29.9 bits
 
 
 def lower_bound(x: Tensor, bound: float) -> Tensor:
-    """``max(x, bound)`` whose gradient still lets an x below the bound climb back."""
+    """Return ``max(x, bound)``, with a gradient that can still raise an x below the bound."""
     from entropy_hyperprior._compressai import LowerBoundFunction  # seconds: when it is needed
 
     return LowerBoundFunction.apply(x, x.new_tensor(bound))
 
 
 def normal_cdf(x: Tensor) -> Tensor:
-    """Distribution function of Normal(0, 1), by erfc: exact far into the left tail."""
+    """Distribution function of Normal(0, 1), by erfc: precise far into the left tail."""
     return 0.5 * torch.erfc(-x / math.sqrt(2.0))
 
 
@@ -27,7 +27,7 @@ def gaussian_uniform_likelihood(y: Tensor, mean: Tensor, scale: Tensor) -> Tenso
     """Density of Normal(mean, scale^2) convolved with Uniform(-1/2, 1/2) at y, Eq. (5).
 
     At integers (or ``mean`` plus integers) it is the probability of that value. Both
-    distribution functions are taken on the left of the mean, where float32 keeps its
+    distribution functions are evaluated to the left of the mean, where float32 keeps its
     relative precision.
 
     Args:

@@ -1,6 +1,6 @@
-"""Start the transforms at the optimum of linear algebra: the PCA of 16 x 16 patches.
+"""Initialise the transforms by their linear optimum: the PCA of 16 x 16 patches.
 
-y = basis^T (patch - mean) / step, image = basis step y + mean; no training needed.
+y = basis^T (patch - mean) / step, image = basis step y + mean. This needs no training.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ def start_from_pca(
     *,
     step: float,
 ) -> None:
-    """Set the linear paths and the scales; the branches keep their zero start.
+    """Set the linear paths and the scales; the branches stay zero.
 
     Args:
-        g_a: gets ``y = basis^T (patch - mean) / step``.
-        g_s: gets its inverse on the span of the basis; its branch sees each component
-            divided by the root of its scale, halfway between raw and whitened.
-        hyperprior: gets ``channel_scale = sqrt(variance) / step``, at least 0.11.
-        pca: of as many components as the latent has channels.
+        g_a: computes ``y = basis^T (patch - mean) / step`` afterwards.
+        g_s: computes the inverse on the span of the basis afterwards. Its branch takes each
+            component divided by the root of its scale, halfway between raw and whitened.
+        hyperprior: has ``channel_scale = sqrt(variance) / step`` afterwards, at least 0.11.
+        pca: with as many components as the latent has channels.
         step: width of a quantisation bin of y in units of the image, > 0. Rounding y would
             cost the image a mean squared error of step^2 / 12.
 

@@ -29,22 +29,22 @@ class PatchPCA:
     variance: Tensor
 
     def latent_scale(self, *, step: float) -> Tensor:
-        """Give the deviation (C,) of each channel of `basis^T (patch - mean) / step`, >= 0.11."""
+        """Return the deviation (C,) of each channel of `basis^T (patch - mean) / step`, >= 0.11."""
         return (self.variance.sqrt() / step).clamp(min=SCALE_BOUND)
 
 
 def fit_patch_pca(patches: Tensor, *, components: int) -> PatchPCA:
     """Fit the transform in float64.
 
-    Photos are stationary, so the mean patch is taken as flat: one number per colour, which
-    a transposed convolution's bias can hold.
+    Photos are stationary, so the mean patch is assumed flat: one number per colour, which the
+    bias of a transposed convolution can represent.
 
     Args:
         patches: (n, 3, 16, 16), n >= 2.
         components: columns C of the basis, 1 to 768.
 
     Raises:
-        ValueError: at other shapes or numbers.
+        ValueError: if a shape or a number is different.
     """
     if patches.ndim != 4 or tuple(patches.shape[1:]) != PATCH or len(patches) < 2:
         raise ValueError(f"expected (n, 3, 16, 16) with n >= 2, got {tuple(patches.shape)}")
@@ -58,5 +58,5 @@ def fit_patch_pca(patches: Tensor, *, components: int) -> PatchPCA:
     variance = variance.flip(0)[:components].clamp(min=0.0)
     basis = basis.flip(1)[:, :components]
     largest = basis.gather(0, basis.abs().argmax(dim=0, keepdim=True))
-    basis = basis * largest.sign()  # the sign of an eigenvector is free: fix it
+    basis = basis * largest.sign()  # an eigenvector has no sign of its own: fix one
     return PatchPCA(mean=mean.float(), basis=basis.float(), variance=variance.float())

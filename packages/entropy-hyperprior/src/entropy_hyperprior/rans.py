@@ -1,9 +1,9 @@
-"""Read the strings that CompressAI's rANS coder writes, without trusting them.
+"""Decode the strings that CompressAI's rANS coder writes, and detect damaged ones.
 
-CompressAI's own decoder reads past the end of a short string. This one stops there, and it
-uses what rANS gives for nothing: a sound string ends exactly where it began, at the
-encoder's first state with no word left. What passes that check is a string the encoder
-could have written, though not surely the one it wrote: a packet still wants a checksum.
+CompressAI's own decoder reads past the end of a short string; this one stops there. It also uses
+a property of rANS: decoding a valid string ends at the encoder's first state, with no word left.
+A string that passes this check is one that the encoder could have written, but not necessarily
+the one that it wrote, so a packet still needs a checksum.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 PRECISION = 16  # bits of a probability
-NIBBLE = 4  # bits per read of an escaped value
-START = 1 << 31  # the encoder's first state, and the least one between two symbols
+NIBBLE = 4  # bits of an escaped value per read
+START = 1 << 31  # the encoder's first state, and the smallest state between two symbols
 Z_LIMIT = 2.0**15  # CompressAI's encoder hangs on integers near 2^30; z stays far below
 MAX_NIBBLES = 8  # an escaped value is a 32-bit integer
 
@@ -52,7 +52,7 @@ class _Reader:
         return value
 
     def escaped(self) -> int:
-        """An integer outside the table: count of nibbles, nibbles, sign in the last bit."""
+        """Read an integer outside the table: count of nibbles, nibbles, sign in the last bit."""
         count = self.nibble()
         if count > MAX_NIBBLES:
             raise ValueError(f"damaged string: an integer of {count} nibbles, more than 32 bits")
@@ -75,14 +75,14 @@ def decode(
     Args:
         string: bytes from ``compressai.ans.RansEncoder.encode_with_indexes``.
         cdfs: one rising table from 0 to 65536 per channel; its last interval is the escape.
-        offsets: the integer that the first interval of each table stands for.
+        offsets: the integer that the first interval of each table codes.
         count: integers per channel.
 
     Returns:
         One list of `count` integers per table.
 
     Raises:
-        ValueError: when the string is cut, extended or otherwise not such a string.
+        ValueError: when the string is too short, too long or otherwise damaged.
     """
     reader = _Reader(string)
     values = []

@@ -4,7 +4,7 @@
     x' <-g_s-- y   (m, r) <--h_s-- z   linear path + branch, branch = 0 at the start
 
 Source: LRISC Sec. III-A.1 (convolutions with ReLU, four stages of stride 2). The linear
-paths are ours: they let the chain start at the optimum of linear algebra.
+paths are our addition: with them, the transforms can start at their linear optimum.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TransformConfig:
     Args:
         latent_channels: channels C of y.
         widths: channels of the branch at 1/2, 1/4 and 1/8 of the image.
-        residual_blocks: of the branch at each of the three.
+        residual_blocks: number of residual blocks of the branch at each of the three.
     """
 
     latent_channels: int = 256
@@ -59,7 +59,7 @@ def _zeroed(layer: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspo
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity path; the second starts at zero."""
+    """Two 3x3 convolutions added to an identity path; the second one starts at zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class AnalysisTransform(nn.Module):
             y: (B, C, H/16, W/16).
 
         Raises:
-            ValueError: at another shape.
+            ValueError: when x has another shape.
         """
         if x.ndim != 4 or x.shape[1] != 3 or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
             raise ValueError(
@@ -118,10 +118,10 @@ class AnalysisTransform(nn.Module):
 
     @torch.no_grad()
     def start_from_pca(self, pca: PatchPCA, *, step: float) -> None:
-        """Set the linear path to ``y = basis^T (patch - mean) / step``; the branch stays.
+        """Set the linear path to ``y = basis^T (patch - mean) / step``; the branch is unchanged.
 
         Args:
-            pca: of as many components as the latent has channels.
+            pca: with as many components as the latent has channels.
             step: size of one unit of y in units of the image, > 0.
 
         Raises:
@@ -135,8 +135,8 @@ class AnalysisTransform(nn.Module):
 class SynthesisTransform(nn.Module):
     """Map the latent back to an image, ``x' = g_s(y)``, not clamped to [0, 1].
 
-    The branch sees ``y / branch_scale``, so that no component drowns the others; the
-    buffer is one until `start_from_pca` sets it.
+    The branch takes ``y / branch_scale``, so that large components do not dominate the others.
+    The buffer is one until `start_from_pca` sets it.
 
     Source: LRISC Sec. III-A.1; the linear path is ours.
     """
@@ -169,13 +169,13 @@ class SynthesisTransform(nn.Module):
 
     @torch.no_grad()
     def start_from_pca(self, pca: PatchPCA, *, step: float) -> None:
-        """Set the linear path to ``basis step y + mean``; the branch stays.
+        """Set the linear path to ``basis step y + mean``; the weights of the branch are unchanged.
 
-        Its branch then sees each component divided by the root of its scale, halfway between
+        The branch then takes each component divided by the root of its scale, halfway between
         raw and whitened.
 
         Args:
-            pca: of as many components as the latent has channels.
+            pca: with as many components as the latent has channels.
             step: size of one unit of y in units of the image, > 0.
 
         Raises:
@@ -219,16 +219,16 @@ class HyperAnalysis(nn.Module):
         )
 
     def forward(self, y: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, hyper_channels, ceil(h/4), ceil(w/4)); edges are repeated."""
+        """Map (B, C, h, w) to (B, hyper_channels, ceil(h/4), ceil(w/4)); edges are repeated."""
         h, w = y.shape[-2:]
         y = F.pad(y, (0, -w % HYPER_STRIDE, 0, -h % HYPER_STRIDE), mode="replicate")
         return self.layers(y)
 
 
 class HyperSynthesis(nn.Module):
-    """Map z to the two numbers per latent element that shape its prior, ``(m, r) = h_s(z)``.
+    """Map z to the two numbers per latent element of the prior, ``(m, r) = h_s(z)``.
 
-    The last layer starts at zero: both are zero then, whatever z is.
+    The last layer starts at zero, so both are zero for every z at the start.
 
     Source: LRISC Eq. (5).
     """
@@ -244,7 +244,7 @@ class HyperSynthesis(nn.Module):
         )
 
     def forward(self, z: Tensor, *, latent_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """(B, hyper_channels, ., .) -> m, r, each (B, C, h, w) with (h, w) = latent_size."""
+        """Map (B, hyper_channels, ., .) to m, r, each (B, C, h, w) with (h, w) = latent_size."""
         h, w = latent_size
         m, r = self.layers(z)[..., :h, :w].chunk(2, dim=1)
         return m, r

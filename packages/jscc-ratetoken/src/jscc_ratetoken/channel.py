@@ -1,7 +1,7 @@
 """Channels: any `(symbols, snr_db, *, generator) -> symbols` of one shape.
 
-The noise power follows from the SNR asked for and unit signal power, `sigma^2 = 10^(-snr_db/10)`,
-one per image. It is never measured from the symbols: an image that sends less gets no less noise.
+The noise power follows from the given SNR and unit signal power, `sigma^2 = 10^(-snr_db/10)`, one
+per image. It is never measured from the symbols, so an image that sends less gets the same noise.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Equalizer = Callable[[Tensor, Tensor, Tensor], Tensor]  # (received, fading, noi
 
 
 class Channel(Protocol):
-    """What a channel is: complex symbols (B, ...) in, the same shape out."""
+    """Protocol of a channel: it maps complex symbols (B, ...) to symbols of the same shape."""
 
     def __call__(
         self, symbols: Tensor, snr_db: Tensor, *, generator: torch.Generator | None = None
@@ -25,7 +25,7 @@ class Channel(Protocol):
 
 
 def noise_power(symbols: Tensor, snr_db: Tensor) -> Tensor:
-    """Turn SNR into noise power, `sigma^2 = 10^(-snr_db/10)`, shaped (B, 1, ...) as the symbols."""
+    """Compute the noise power of each image, `sigma^2 = 10^(-snr_db/10)`, (B, 1, ...)."""
     if not symbols.is_complex():
         raise ValueError(f"expected complex symbols, got {symbols.dtype}")
     if snr_db.shape != symbols.shape[:1]:
@@ -41,7 +41,7 @@ def complex_normal(
 
 
 def zero_forcing(received: Tensor, fading: Tensor, noise_power: Tensor) -> Tensor:
-    """Divide by the fading, `r / h`: unbiased, but deep fades raise the noise without bound."""
+    """Divide by the fading, `r / h`: unbiased, but deep fades amplify the noise without limit."""
     return received / fading
 
 
@@ -52,12 +52,12 @@ def mmse(received: Tensor, fading: Tensor, noise_power: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Noiseless:
-    """Return what was sent."""
+    """A channel without noise."""
 
     def __call__(
         self, symbols: Tensor, snr_db: Tensor, *, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Pass symbols (B, ...) on unchanged."""
+        """Return the symbols (B, ...) unchanged."""
         return symbols
 
 

@@ -3,8 +3,8 @@
     y --precode--> + rate token --> blocks --> SNR adapter --> head of rate k_i --> s
     s_hat --LMMSE--> transposed head --> SNR adapter --> + rate token --> blocks --undo--> y_hat
 
-Every learned branch starts at zero, so an untrained pair is the optimal linear link: components of
-standard deviation `scale` are sent with amplitude `scale^(1/2)` and estimated by LMMSE.
+Every learned branch is zero at the start, so an untrained pair is the optimal linear link: it sends
+components of standard deviation `scale` with amplitude `scale^(1/2)` and estimates them by LMMSE.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ class CodecConfig:
         latent_channels: C, channels of the latent y.
         depth: transformer blocks on each side.
         heads: attention heads of a block.
-        mlp_ratio: hidden width of a block's MLP over C.
+        mlp_ratio: hidden width of a block's MLP, divided by C.
         window: side of the attention windows in tokens, even.
-        levels: real numbers per token that may be sent, even and rising; 0 sends nothing.
+        levels: possible numbers of reals per token, even and rising; 0 sends nothing.
     """
 
     latent_channels: int = 256
@@ -58,15 +58,15 @@ class CodecConfig:
 
 
 class SNRIdentity(nn.Module):
-    """The adapter that is used when none is given: the features, whatever the SNR."""
+    """The default adapter: it returns the features, independent of the SNR."""
 
     def forward(self, features: Tensor, snr_db: Tensor) -> Tensor:
-        """Return the features (B, N, C) as they are."""
+        """Return the features (B, N, C) unchanged."""
         return features
 
 
 class TokenTransformer(nn.Module):
-    """Rate token and scale join the tokens, then window blocks; starts as the identity."""
+    """Add rate token and scale to the tokens, then apply window blocks; starts as the identity."""
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class JSCCEncoder(nn.Module):
 
     Args:
         config: sizes, the same as the decoder's.
-        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; none leaves them.
+        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; the identity by default.
     """
 
     def __init__(self, config: CodecConfig, *, snr_adapter: nn.Module | None = None) -> None:
@@ -127,11 +127,11 @@ class JSCCEncoder(nn.Module):
             y: latent, (B, C, h, w).
             rate_index: indices into the levels, (B, h, w).
             snr_db: channel SNR in dB, (B,).
-            mean: of each element as the receiver knows it, (B, C, h, w); none means 0.
-            scale: standard deviation of each element, positive; none means 1.
+            mean: of each element, as the receiver knows it, (B, C, h, w); 0 by default.
+            scale: standard deviation of each element, (B, C, h, w), positive; 1 by default.
 
         Returns:
-            Stream of real numbers, (B, N, v_max), zero beyond each token's rate.
+            Stream of real numbers, (B, N, v_max), zero beyond the rate of each token.
         """
         channels = self.config.latent_channels
         if y.ndim != 4 or y.shape[1] != channels:
@@ -149,7 +149,7 @@ class JSCCDecoder(nn.Module):
 
     Args:
         config: sizes, the same as the encoder's.
-        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; none leaves them.
+        snr_adapter: any `(features (B, N, C), snr_db (B,)) -> features`; the identity by default.
     """
 
     def __init__(self, config: CodecConfig, *, snr_adapter: nn.Module | None = None) -> None:
@@ -172,10 +172,10 @@ class JSCCDecoder(nn.Module):
         """Decode a batch of received streams.
 
         Args:
-            s_hat: received real numbers, (B, N, v_max); nothing beyond a token's rate is read.
+            s_hat: received real numbers, (B, N, v_max); values beyond a token's rate are ignored.
             rate_index: indices into the levels, (B, h, w).
             snr_db: channel SNR in dB, (B,).
-            gain: amplitude that the sender put on the encoder's stream, (B,).
+            gain: factor by which the sender multiplied the encoder's stream, (B,).
             mean: as given to the encoder, (B, C, h, w).
             scale: as given to the encoder, (B, C, h, w).
 

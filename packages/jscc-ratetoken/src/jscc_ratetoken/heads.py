@@ -1,7 +1,7 @@
 """Fully connected heads, one per rate, between C features and k_i real numbers of a token.
 
-The obvious code gathers a (C, v_max) weight for every token. Here the tokens are sorted by rate,
-so that each head is one matrix product over its own tokens and no weight is ever copied.
+The straightforward code gathers a (C, v_max) weight for every token. Here the tokens are sorted by
+rate, so each head is one matrix product over its own tokens and no weight is copied.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ from jscc_ratetoken.rate import check_levels
 def map_by_rate(tokens: Tensor, rate_index: Tensor, weights: Iterable[Tensor]) -> Tensor:
     """Multiply each token by the matrix of its rate, `W[rate_i] x_i`.
 
-    A matrix (out, in) reads the first `in` numbers of its tokens; shorter results are filled with
-    zeros. It runs in float32 under autocast: the signal path keeps its precision.
+    A matrix (out, in) takes the first `in` numbers of its tokens. Shorter results are padded with
+    zeros. The product runs in float32 under autocast, to keep the precision of the signal path.
 
     Args:
         tokens: (T, width).
-        rate_index: which matrix, (T,).
+        rate_index: index of the matrix of each token, (T,).
         weights: one (out, in) per rate.
 
     Returns:
-        (T, the largest out).
+        (T, largest out).
     """
     weights = list(weights)
     counts = torch.bincount(rate_index, minlength=len(weights)).tolist()
@@ -46,8 +46,8 @@ def map_by_rate(tokens: Tensor, rate_index: Tensor, weights: Iterable[Tensor]) -
 class RateHeads(nn.Module):
     """Encoder heads: C features to the first `k_i` of `v_max` real numbers.
 
-    The head of level v starts as the selection of the first v channels. There is no bias: it
-    would spend power on what the receiver knows.
+    The head of level v initially selects the first v channels. It has no bias, because a bias would
+    spend power on a value that the receiver knows.
     """
 
     def __init__(self, width: int, levels: Sequence[int]) -> None:
@@ -66,7 +66,7 @@ class RateHeads(nn.Module):
 class InverseRateHeads(nn.Module):
     """Decoder heads: the first `k_i` of `v_max` real numbers back to C features.
 
-    The head of level v starts as the transposed selection: channel j is number j, the rest zero.
+    The head of level v initially does the reverse: channel j is number j, the others are zero.
     """
 
     def __init__(self, width: int, levels: Sequence[int]) -> None:
@@ -77,6 +77,6 @@ class InverseRateHeads(nn.Module):
         self.weights = nn.ParameterList([nn.Parameter(torch.eye(width, v)) for v in levels])
 
     def forward(self, stream: Tensor, rate_index: Tensor) -> Tensor:
-        """Map (B, N, v_max) to (B, N, C); what lies beyond `k_i` is not read."""
+        """Map (B, N, v_max) to (B, N, C); values beyond `k_i` are ignored."""
         mapped = map_by_rate(stream.flatten(0, 1), rate_index.flatten(), self.weights)
         return rearrange(mapped, "(b n) c -> b n c", b=len(stream))

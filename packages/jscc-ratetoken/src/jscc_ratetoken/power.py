@@ -1,16 +1,16 @@
-"""Power of a stream, per image, and the one byte that tells the receiver its gain."""
+"""Power normalisation per image, and the code of the gain in one byte for the receiver."""
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
 LOWEST_GAIN_DB = -64.0
-GAIN_STEP_DB = 0.375  # 256 codes reach from -64 dB to +31.6 dB
-LEAST_POWER = 1e-12  # keeps the gain of a silent image finite
+GAIN_STEP_DB = 0.375  # 256 codes from -64 dB to +31.6 dB
+LEAST_POWER = 1e-12  # keeps the gain of an all-zero image finite
 
 
 def to_complex(s: Tensor) -> Tensor:
-    """Pair real numbers into complex symbols, (..., 2m) -> (..., m), never below float32."""
+    """Combine pairs of reals to complex symbols, (..., 2m) -> (..., m), in float32 or finer."""
     if s.shape[-1] % 2:
         raise ValueError(f"expected an even number of reals, got {tuple(s.shape)}")
     s = s.to(torch.promote_types(s.dtype, torch.float32))
@@ -18,15 +18,15 @@ def to_complex(s: Tensor) -> Tensor:
 
 
 def to_real(symbols: Tensor) -> Tensor:
-    """Lay complex symbols out as real numbers, (..., m) -> (..., 2m)."""
+    """Split complex symbols into real numbers, (..., m) -> (..., 2m)."""
     return rearrange(torch.view_as_real(symbols), "... m two -> ... (m two)")
 
 
 def normalize_power(s: Tensor, mask: Tensor, *, power: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Bring the mean power per active complex symbol of each image to `power`.
+    """Scale each image to a mean power of `power` per active complex symbol.
 
     `1/K * sum_k abs(s_k)^2 = P` over the `K = sum(mask) / 2` complex symbols of one image, so an
-    image never depends on its neighbours in the batch. A silent image stays silent.
+    image does not depend on the others of the batch. An all-zero image stays zero.
 
     Args:
         s: stream of real numbers, (B, N, v).
@@ -48,22 +48,22 @@ def normalize_power(s: Tensor, mask: Tensor, *, power: float = 1.0) -> tuple[Ten
 
 
 def gain_table(device: torch.device | None = None) -> Tensor:
-    """List the 256 gains that a byte can name, rising by 0.375 dB."""
+    """List the 256 gains that a byte can code, in steps of 0.375 dB."""
     steps = torch.arange(256, dtype=torch.float64, device=device)
     return (10 ** ((LOWEST_GAIN_DB + GAIN_STEP_DB * steps) / 20)).float()
 
 
 def quantize_gain(gain: Tensor) -> tuple[Tensor, Tensor]:
-    """Name gains to the receiver in one byte each, to the nearest 0.375 dB.
+    """Code gains in one byte each, to the nearest 0.375 dB.
 
-    The stream keeps the exact gain and with it the exact power; what the receiver is told is
-    off by 2.2% of the amplitude at most.
+    The stream keeps its exact gain and therefore its exact power. The coded gain has an error of at
+    most 2.2% of the amplitude.
 
     Args:
-        gain: amplitude, (B,), positive; outside the table it is cut to its ends.
+        gain: factor on the amplitude, (B,), positive; clamped to the range of the table.
 
     Returns:
-        Codes from 0 to 255, int64, (B,), and the gains they name, (B,).
+        Codes from 0 to 255, int64, (B,), and the gains of these codes, (B,).
 
     Raises:
         ValueError: for a gain that is not a positive number.
@@ -76,5 +76,5 @@ def quantize_gain(gain: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def dequantize_gain(code: Tensor) -> Tensor:
-    """Return the gains that codes from 0 to 255 name."""
+    """Return the gains of codes from 0 to 255."""
     return gain_table(code.device)[code.long()]

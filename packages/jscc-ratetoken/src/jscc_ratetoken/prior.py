@@ -1,7 +1,7 @@
-"""What both sides know of the latent, its mean and scale, and the linear link that follows.
+"""The linear link that follows from the mean and scale of the latent, which both sides know.
 
 Components of standard deviation `scale` are sent with amplitude `scale^(1/2)`, the least-squares
-share of the power, and received by linear minimum mean square error (LMMSE).
+allocation of power, and estimated by linear minimum mean square error (LMMSE).
 """
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 def known_prior(
     mean: Tensor | None, scale: Tensor | None, *, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Fill in mean 0 and scale 1 where they are not given, and check the shapes of the rest."""
+    """Return mean and scale, 0 and 1 by default, after a check of their shapes."""
     mean = torch.zeros_like(like) if mean is None else mean
     scale = torch.ones_like(like) if scale is None else scale
     if mean.shape != like.shape or scale.shape != like.shape:
@@ -43,16 +43,17 @@ def undo_precoding(u: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
 
 
 def lmmse_weight(variance: Tensor, *, snr_db: Tensor, gain: Tensor) -> Tensor:
-    """Weight of the received `s_hat / gain` in its linear minimum mean square error estimate.
+    """Compute the weight of the received `s_hat / gain` in its LMMSE estimate.
 
-    Unit-power channel noise, split over two real numbers, leaves `N = 10^(-snr_db / 10) /
-    (2 gain^2)` on each after the division, so the weight is `variance / (variance + N)`.
+    LMMSE is the linear minimum mean square error. The channel noise divides between two real
+    numbers. After the division by the gain, its power is `N = 10^(-snr_db / 10) / (2 gain^2)` on
+    each of them, so the weight is `variance / (variance + N)`.
 
     Args:
         variance: of the numbers before the gain, (v,) or (B, N, v), positive. It is `scale` for
             the `u` of `precode`.
         snr_db: (B,), dB.
-        gain: amplitude that the sender put on the stream, (B,).
+        gain: factor by which the sender multiplied the stream, (B,).
 
     Returns:
         (B, 1, v) or (B, N, v), between 0 and 1.

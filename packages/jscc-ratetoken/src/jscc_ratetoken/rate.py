@@ -1,4 +1,4 @@
-"""How many real numbers each token may send, Eq. (6).
+"""The number of reals that each token sends, Eq. (6).
 
 A rate is stored as an index into `levels`, the rising tuple V = {v_1 < ... < v_q} of real numbers
 per token. Two real numbers make one complex symbol, so every level is even.
@@ -19,10 +19,10 @@ def check_levels(levels: Sequence[int]) -> None:
 
 
 def allocate_rate(token_bits: Tensor, *, eta: float | Tensor, levels: Sequence[int]) -> Tensor:
-    """Round each token's demand to the nearest level, Eq. (6).
+    """Round the demand of each token to the nearest level, Eq. (6).
 
     Source: LRISC Eq. (6), `k_i = Q(eta * sum_c -log2 p)`. A demand halfway between two levels
-    takes the lower one. The choice is piecewise constant: no gradient passes.
+    takes the lower one. The result is piecewise constant and has no gradient.
 
     Args:
         token_bits: `sum_c -log2 p` per token, (B, h, w).
@@ -45,17 +45,17 @@ def allocate_rate(token_bits: Tensor, *, eta: float | Tensor, levels: Sequence[i
 
 
 def reals_per_token(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
-    """Real numbers `k_i` that each token sends, in the shape of `rate_index`."""
+    """Return the number of reals `k_i` of each token, in the shape of `rate_index`."""
     return torch.tensor(levels, device=rate_index.device)[rate_index.long()]
 
 
 def symbols_per_token(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
-    """Complex channel uses `k_i / 2` of each token, in the shape of `rate_index`."""
+    """Return the complex channel uses `k_i / 2` of each token, in the shape of `rate_index`."""
     return reals_per_token(rate_index, levels=levels) // 2
 
 
 def active_mask(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
-    """Mark the first `k_i` of the `v_max` slots of each token.
+    """Mark the first `k_i` of the `v_max` positions of each token.
 
     Args:
         rate_index: (B, h, w) or (B, N).
@@ -70,10 +70,10 @@ def active_mask(rate_index: Tensor, *, levels: Sequence[int]) -> Tensor:
 
 
 def solve_eta(token_bits: Tensor, *, budget: int, levels: Sequence[int]) -> float:
-    """Find the eta whose total of Eq. (6) is the largest that is not above the budget.
+    """Find the eta for which the total of Eq. (6) is the largest within the budget.
 
-    The total is a rising staircase in eta, so bisection down to neighbouring floats ends on the
-    last step that fits. What is left unspent is less than the next step.
+    The total is a rising step function of eta, so bisection down to adjacent floats ends on the
+    last step within the budget. The unused rest of the budget is less than the next step.
 
     Args:
         token_bits: one image, (h, w).

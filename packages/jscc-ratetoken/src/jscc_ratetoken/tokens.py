@@ -1,4 +1,4 @@
-"""Rate tokens: what tells the codec how much each token may send."""
+"""Rate tokens: they tell the codec how many reals each token sends."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class RateToken(nn.Module):
     """Add a learned vector per rate to every token.
 
-    The vectors start at zero, so an untrained codec treats all rates alike.
+    The vectors start at zero, so an untrained codec treats all rates in the same way.
     """
 
     def __init__(self, levels_count: int, width: int) -> None:
@@ -15,7 +15,7 @@ class RateToken(nn.Module):
         self.embedding = nn.Parameter(torch.zeros(levels_count, width))
 
     def forward(self, tokens: Tensor, rate_index: Tensor) -> Tensor:
-        """Add the token of its rate to each token, `x_i + e[rate_i]`.
+        """Add to each token the vector of its rate, `x_i + e[rate_i]`.
 
         Args:
             tokens: (B, N, C).

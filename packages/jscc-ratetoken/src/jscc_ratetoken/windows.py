@@ -1,4 +1,4 @@
-"""Transformer blocks on windows of tokens, so that cost grows with the area and no faster."""
+"""Transformer blocks on windows of tokens; the cost is proportional to the area."""
 
 import torch
 from einops import rearrange
@@ -9,10 +9,10 @@ WINDOWS_AT_ONCE = 64  # bounds the memory of attention on large images
 
 
 def window_regions(height: int, width: int, *, window: int, shift: int) -> Tensor:
-    """Label what belongs together in each window of a padded and rolled grid.
+    """Label the tokens of each window of a padded and rolled grid.
 
-    Rolling brings the far edge into the windows of the near edge. Tokens attend to each other
-    when their labels are equal: 0 to 3 for tokens by the side they came from, -1 for padding.
+    Rolling moves the far edge into the windows of the near edge. Tokens attend to each other if
+    their labels are equal: 0 to 3 for tokens, by the edge they came from, and -1 for padding.
 
     Returns:
         (number of windows, window * window), int64.
@@ -33,8 +33,8 @@ def window_regions(height: int, width: int, *, window: int, shift: int) -> Tenso
 class WindowBlock(nn.Module):
     """A timm `Block` on windows of `window` x `window` tokens, which starts as the identity.
 
-    With `shift` the windows are offset, so that stacked blocks look across each other's borders.
-    The grid is padded to whole windows; padding is masked, so it never changes a result.
+    With `shift` the windows are offset, so that successive blocks connect tokens across window
+    borders. The grid is padded to whole windows. Padding is masked and never changes a result.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class WindowBlock(nn.Module):
         return grid.roll((-shift, -shift), dims=(1, 2))[:, :height, :width]
 
     def _attend(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Run the block; the position steers it and does not stay in the stream."""
-        # The backward pass keeps all windows anyway.
+        """Run the block with the position added to its input and subtracted from its output."""
+        # The backward pass keeps all windows in any case.
         at_once = len(x) if torch.is_grad_enabled() else WINDOWS_AT_ONCE
         parts = x.split(at_once)
         masks = [None] * len(parts) if mask is None else mask.split(at_once)

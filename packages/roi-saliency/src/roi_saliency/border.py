@@ -1,4 +1,4 @@
-"""How unlike the border of the image a pixel is: the two cues of the classical detector."""
+"""The two cues of the classical detector: how a pixel differs from the border of the image."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,15 @@ from torch import Tensor
 def barrier_distance(features: Tensor) -> Tensor:
     """Compute the minimum barrier distance of every pixel to the border of the image.
 
-    A path from the border to a pixel has, in each channel, a barrier: its highest value less its
-    lowest. The distance is the smallest sum of barriers over all paths. A background that
-    reaches the border is near to it however much it changes slowly; an object is walled off.
-    Found by relaxation from the four neighbours, min(H, W) // 2 rounds: just enough to reach the
-    centre, so long detours are not followed and the result is an upper bound.
+    The barrier of a path, in one channel, is the highest value on the path minus the lowest one.
+    The distance of a pixel is the smallest sum of barriers over all paths from the border to it.
+    It is small for a background that reaches the border, even if its colour changes slowly, and
+    large for an object with an edge around it. The function relaxes the distances from the four
+    neighbours in min(H, W) // 2 rounds, just enough to reach the centre. Long detours are not
+    followed, so the result is an upper bound.
 
-    Source: Zhang et al., "Minimum Barrier Salient Object Detection at 80 FPS", ICCV 2015; here
-    all channels share one path, and images are relaxed at once instead of scanned.
+    Source: Zhang et al., "Minimum Barrier Salient Object Detection at 80 FPS", ICCV 2015. Here
+    all channels share one path, and all pixels are relaxed at once instead of scanned.
 
     Args:
         features: Feature maps (B, C, H, W).
@@ -30,7 +31,7 @@ def barrier_distance(features: Tensor) -> Tensor:
     distance = (highest - lowest).sum(dim=1, keepdim=True)  # (B, C, H, W) -> (B, 1, H, W)
     for _ in range(min(height, width) // 2):
         for shift, axis in ((1, -1), (-1, -1), (1, -2), (-1, -2)):
-            # What wraps around lands on the border, where nothing is nearer than 0.
+            # Values that wrap around reach only the border, where the distance is already 0.
             new_highest = torch.maximum(highest.roll(shift, axis), features)
             new_lowest = torch.minimum(lowest.roll(shift, axis), features)
             new_distance = (new_highest - new_lowest).sum(dim=1, keepdim=True)
@@ -44,9 +45,9 @@ def barrier_distance(features: Tensor) -> Tensor:
 def border_contrast(features: Tensor, *, width: int, variance_floor: float) -> Tensor:
     """Sum the distances of every pixel from the colours of three of the four border strips.
 
-    Each strip is a Gaussian, the distance is Mahalanobis's, divided by its maximum over the image
-    or by 3 if that is more. The strip that a pixel differs from most is left out, since an object
-    may touch one side.
+    Each strip is described by a Gaussian. The distance is Mahalanobis's, divided by its maximum
+    over the image, or by 3 if the maximum is smaller. For each pixel, the strip with the largest
+    distance is ignored, because an object may touch one side.
 
     Source: the boundary contrast of Zhang et al., ICCV 2015, reconstructed.
 
@@ -68,7 +69,7 @@ def border_contrast(features: Tensor, *, width: int, variance_floor: float) -> T
     for strip in strips:
         distance = _mahalanobis(features, strip, variance_floor=variance_floor)
         peak = distance.amax(dim=(-2, -1), keepdim=True)
-        distances.append(distance / peak.clamp_min(3.0))  # three deviations are just a contrast
+        distances.append(distance / peak.clamp_min(3.0))  # 3: too small a contrast
     each = torch.stack(distances)  # (4, B, H, W)
     return (each.sum(dim=0) - each.amax(dim=0)).unsqueeze(1)
 
@@ -77,7 +78,7 @@ def _mahalanobis(features: Tensor, sample: Tensor, *, variance_floor: float) -> 
     """Distance (B, H, W) of each pixel from the Gaussian of the sample (B, C, h, w)."""
     mean = sample.mean(dim=(-2, -1), keepdim=True)
     centred = sample - mean
-    # Products and means rather than a matrix product, so neighbours in the batch never matter.
+    # Products and means, not a matrix product: results must not depend on the batch.
     covariance = (centred[:, :, None] * centred[:, None]).mean(dim=(-2, -1))  # (B, C, C)
     eye = torch.eye(features.shape[1], dtype=features.dtype, device=features.device)
     precision = torch.linalg.inv(covariance + variance_floor * eye)

@@ -1,4 +1,4 @@
-"""The command ``roi-saliency``: masks for a folder of photos, computed once and offline."""
+"""The command ``roi-saliency``: compute the masks of a folder of photos once, offline."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -46,18 +46,20 @@ def _commands() -> None:
 @app.command()
 def masks(
     images: Annotated[Path, typer.Argument(help="Folder of photos.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the masks, made when missing.")],
+    out: Annotated[
+        Path, typer.Argument(help="Write the masks to this folder; it is created if missing.")
+    ],
     detector: Annotated[
-        DetectorName, typer.Option(help="How to find what stands out.")
+        DetectorName, typer.Option(help="Saliency detector.")
     ] = DetectorName.BARRIER,
     weights: Annotated[
-        Path | None, typer.Option(help="File of the network, for gcpanet and onnx.")
+        Path | None, typer.Option(help="Weights file of the network, for gcpanet and onnx.")
     ] = None,
 ) -> None:
     """Write an 8-bit PNG mask of the same stem for every photo of a folder.
 
-    Masks that are there already stay, so a run that was broken off can be repeated. Files that
-    cannot be read are skipped and reported.
+    Existing masks are kept, so an interrupted run can be repeated. Files that cannot be read are
+    skipped and listed at the end.
     """
     try:
         photos = find_photos(images, out)
@@ -85,33 +87,35 @@ def masks(
         console.print(f"skipped: {reason}", markup=False, soft_wrap=True)
     console.print(f"{written} written, {kept} already there, {len(skipped)} skipped")
     if written + kept == 0:
-        console.print(f"roi-saliency: no readable photo in {images}", markup=False, soft_wrap=True)
+        console.print(
+            f"roi-saliency: expected a readable photo in {images}", markup=False, soft_wrap=True
+        )
         raise typer.Exit(1)
 
 
 def find_photos(folder: Path, out: Path) -> list[Path]:
-    """List the image files of a folder by name, checked to leave one mask each in ``out``.
+    """List the image files of a folder by name; each must have a mask name of its own.
 
     Raises:
         ValueError: The folder is missing, empty or the same as ``out``, or two photos share a
             stem.
     """
     if not folder.is_dir():
-        raise ValueError(f"no folder {folder}")
+        raise ValueError(f"expected a folder of photos, got {folder}")
     if folder.resolve() == out.resolve():
-        raise ValueError(f"masks would lie among the photos of {folder}: name another folder")
+        raise ValueError(f"expected another folder for the masks than for the photos, got {folder}")
     photos = sorted(
         path
         for path in folder.iterdir()
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
     if not photos:
-        raise ValueError(f"no photos in {folder}")
+        raise ValueError(f"expected photos in {folder}, got none")
     by_stem: dict[str, Path] = {}
     for photo in photos:
         other = by_stem.setdefault(photo.stem, photo)
         if other is not photo:
-            raise ValueError(f"{other.name} and {photo.name} would share one mask: rename one")
+            raise ValueError(f"expected different stems, got {other.name} and {photo.name}")
     return photos
 
 
@@ -119,15 +123,15 @@ def build_detector(name: DetectorName, weights: Path | None) -> SaliencyDetector
     """Build the detector of that name.
 
     Raises:
-        ValueError: A network came without its file, or another detector with one.
+        ValueError: The detector needs a file and got none, or needs none and got one.
         ImportError: The detector needs a package that is not installed.
     """
     if weights is not None:
         if name not in WITH_WEIGHTS:
-            raise ValueError(f"detector {name.value} takes no --weights")
+            raise ValueError(f"expected no --weights for the detector {name.value}, got {weights}")
         return WITH_WEIGHTS[name](weights)
     if name not in WITHOUT_WEIGHTS:
-        raise ValueError(f"detector {name.value} needs --weights FILE")
+        raise ValueError(f"expected --weights FILE for the detector {name.value}, got none")
     return WITHOUT_WEIGHTS[name]()
 
 

@@ -1,4 +1,4 @@
-"""CIE Lab, where equal distances are about equally visible."""
+"""Conversion to CIE Lab, in which equal distances look about equally different."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""Saliency detectors behind one protocol; the two of this file need no weights."""
+"""The protocol of saliency detectors, and two detectors that need no weights."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ from roi_saliency.mask import gaussian_kernel
 
 
 class SaliencyDetector(Protocol):
-    """Anything that finds what stands out: (B, 3, H, W) in [0, 1] -> (B, 1, H, W) in [0, 1]."""
+    """Any callable from images (B, 3, H, W) to saliency maps (B, 1, H, W), both in [0, 1]."""
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return the saliency of each pixel of each image."""
@@ -22,11 +22,11 @@ class SaliencyDetector(Protocol):
 
 @dataclass(frozen=True)
 class BarrierDetector:
-    """The default: what neither connects to the border of the image nor shares its colours.
+    """The default detector: finds regions that differ from the border of the image.
 
-    A minimum barrier distance and a contrast to the border's colours, both in CIE Lab on a small
-    square grid, are added, multiplied by a mild preference for the centre and sent through a
-    logistic curve. Each image's result depends on that image alone.
+    It computes a minimum barrier distance and a contrast to the colours of the border, both in
+    CIE Lab on a small square grid. It adds the two, multiplies the sum by a mild preference for the
+    centre, and applies a logistic curve. The result of an image depends on that image alone.
 
     Source: after Zhang et al., "Minimum Barrier Salient Object Detection at 80 FPS", ICCV 2015.
     Slope and midpoint were fitted on photos, see the README.
@@ -34,9 +34,10 @@ class BarrierDetector:
     Attributes:
         grid: Side of the working grid in pixels, at least 8.
         strip: Width of the border strips on the grid in pixels, in [1, grid / 2].
-        centre_sigma: Deviation of the centre preference, as a share of the side; large is none.
+        centre_sigma: Deviation of the centre preference, as a fraction of the side; a large value
+            switches the preference off.
         slope: Steepness of the logistic curve.
-        midpoint: Score in (0, 1) that becomes a saliency of 0.5.
+        midpoint: Score in (0, 1) that the curve maps to a saliency of 0.5.
     """
 
     grid: int = 48
@@ -61,7 +62,7 @@ class BarrierDetector:
         """Return saliency (B, 1, H, W) in [0, 1] of images (B, 3, H, W) in [0, 1]."""
         check_image(image)
         lab = rgb_to_lab(_resize(image.float(), (self.grid, self.grid)))
-        # The floors keep faint noise from being stretched to an object.
+        # With the floors, faint noise is not stretched to an object.
         barrier = _stretch(barrier_distance(lab), floor=20.0)
         contrast = border_contrast(lab, width=self.strip, variance_floor=10.0) / 3
         centre = gaussian_kernel(self.grid, sigma=self.centre_sigma * self.grid).to(lab)
@@ -73,11 +74,11 @@ class BarrierDetector:
 
 @dataclass(frozen=True)
 class SpectralResidualDetector:
-    """The classical baseline: what the smooth part of the log spectrum does not predict.
+    """A classical baseline: the residual of the log spectrum after smoothing.
 
     Source: Hou and Zhang, "Saliency Detection: A Spectral Residual Approach", CVPR 2007. It finds
-    points of fixation rather than objects: on photos its masks are much worse than the
-    default's, see the README.
+    points of fixation rather than objects. On photos its masks are much worse than those of the
+    default detector, see the README.
 
     Attributes:
         grid: Side of the working grid in pixels, at least 8.
@@ -101,7 +102,7 @@ class SpectralResidualDetector:
         amplitude = spectrum.abs()
         log_amplitude = amplitude.clamp_min(1e-3).log()
         smooth = F.avg_pool2d(F.pad(log_amplitude, (1, 1, 1, 1), mode="circular"), 3, stride=1)
-        known = amplitude > 1e-3  # below that the phase is rounding error
+        known = amplitude > 1e-3  # below this value the phase is rounding error
         residual = torch.polar(torch.exp(log_amplitude - smooth) * known, spectrum.angle())
         energy = torch.fft.ifft2(residual).abs().square()
         size = 2 * int(3 * self.sigma) + 1
@@ -122,7 +123,7 @@ def _resize(image: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
 
 
 def _stretch(value: Tensor, *, floor: float) -> Tensor:
-    """Stretch each map to [0, 1]; one that spans less than ``floor`` keeps that proportion."""
+    """Subtract the minimum of each map and divide by its range, or by ``floor`` if larger."""
     low = value.amin(dim=(-2, -1), keepdim=True)
     high = value.amax(dim=(-2, -1), keepdim=True)
     return (value - low) / (high - low).clamp_min(floor)

@@ -1,4 +1,4 @@
-"""The four modules of GCPANet, each after its description in the paper.
+"""The four modules of GCPANet, built from their description in the paper.
 
 Source of this file: Chen et al., "Global Context-Aware Progressive Aggregation Network for Salient
 Object Detection", AAAI 2020 (arXiv 2003.00651), reference [14] of LRISC; reconstructed.
@@ -24,7 +24,7 @@ def resize_like(features: Tensor, reference: Tensor) -> Tensor:
 
 
 class ChannelGate(nn.Module):
-    """Weigh channels by what the whole image holds: the mean of each, two layers, a sigmoid."""
+    """Compute a weight per channel from the mean of each channel: two layers and a sigmoid."""
 
     def __init__(self, in_channels: int, out_channels: int, *, reduction: int = 4) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class ChannelGate(nn.Module):
 
 
 class SelfRefinement(nn.Module):
-    """Rescale features by a gain and a shift that they themselves predict at each position."""
+    """Rescale features by a gain and a shift, predicted from the features at each position."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SelfRefinement(nn.Module):
 
 
 class HeadAttention(nn.Module):
-    """Choose in the deepest features where to look (self refinement) and at what (a gate)."""
+    """Weigh the deepest features by position (self refinement) and by channel (a gate)."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class HeadAttention(nn.Module):
 
 
 class GlobalContextFlow(nn.Module):
-    """Hand the deepest features to one decoder stage, gated by that stage's own weights."""
+    """Pass the deepest features to one decoder stage, through that stage's own channel gate."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
@@ -81,10 +81,10 @@ class GlobalContextFlow(nn.Module):
 
 
 class FeatureInterweavedAggregation(nn.Module):
-    """Let detail, meaning and context mask one another, then merge the three.
+    """Multiply detail, decoded features and context by masks from one another, then merge them.
 
-    Detail is multiplied by a mask from meaning, meaning by a mask from detail, and detail once
-    more by a mask from the context.
+    Backbone features are multiplied by a mask from the decoded features, decoded features by a
+    mask from the backbone features, and backbone features also by a mask from the context.
     """
 
     def __init__(self, low_channels: int, width: int) -> None:

@@ -49,7 +49,7 @@ class SaliencyLogits:
 
     Attributes:
         final: Of the last decoder stage: the prediction.
-        auxiliary: Of the stages before it, coarse to fine; they exist to be trained.
+        auxiliary: Of the stages before it, coarse to fine; only the training loss uses them.
     """
 
     final: Tensor
@@ -67,12 +67,12 @@ class GCPANet(nn.Module):
         d4, d3, d2, d1 -> one map each; d1's is the prediction
 
     Source: Chen et al., AAAI 2020 (arXiv 2003.00651), reconstructed; the paper's backbone is
-    ResNet-50. Untrained unless ``pretrained`` or ``load`` gives weights. In evaluation mode it is
-    a ``SaliencyDetector``.
+    ResNet-50. The weights are random unless ``pretrained`` or ``load`` gives others. In evaluation
+    mode the network is a ``SaliencyDetector``.
 
     Args:
         config: Sizes.
-        pretrained: Fetch the backbone's ImageNet weights through timm.
+        pretrained: Download the backbone's ImageNet weights through timm.
 
     Raises:
         ValueError: timm has no such backbone or it gives fewer than four feature maps.
@@ -144,7 +144,7 @@ class GCPANet(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> "GCPANet":
-        """Read a file that ``save`` wrote; the network comes back in evaluation mode.
+        """Read a file that ``save`` wrote; the network is in evaluation mode.
 
         Raises:
             ValueError: The file is missing, damaged, or not of a ``GCPANet``.
@@ -161,5 +161,6 @@ class GCPANet(nn.Module):
             )
             network.load_state_dict(load_file(str(path)))
         except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-            raise ValueError(f"{path} is not a GCPANet file: {type(error).__name__}") from error
+            reason = type(error).__name__
+            raise ValueError(f"expected a GCPANet file, got {path}: {reason}") from error
         return network.eval()

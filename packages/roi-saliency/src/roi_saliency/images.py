@@ -1,4 +1,4 @@
-"""Image files in and out."""
+"""Read photos and write masks."""
 
 import os
 from pathlib import Path
@@ -12,11 +12,11 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".t
 
 
 def load_image(path: Path) -> Tensor:
-    """Read a photo as (1, 3, H, W) in [0, 1], upright by its EXIF tag.
+    """Read a photo as (1, 3, H, W) in [0, 1], rotated by its EXIF tag.
 
-    Grey, palette and CMYK files become RGB; transparent pixels lie on white. Of greys deeper than
-    8 bits, 65535 is white, or 1.0 of floats, and more is refused. `lrisc_system.load_image` gives
-    the same pixels.
+    Grey, palette and CMYK files are converted to RGB, and transparent pixels are put on white. In
+    grey images of more than 8 bits, 65535 is white; in float images, 1.0 is white. Larger values
+    are refused. `lrisc_system.load_image` gives the same pixels.
 
     Raises:
         ValueError: The file is not an image or is damaged; the message is one line.
@@ -39,7 +39,7 @@ def _to_pixels(image: Image.Image) -> np.ndarray:
             raise ValueError(
                 f"expected greys up to 65535, or floats up to 1, got {values.min()}..{values.max()}"
             )
-        if "transparency" in image.info:  # a PNG may call one grey transparent
+        if "transparency" in image.info:  # a PNG may declare one grey value transparent
             grey[values == image.info["transparency"]] = 1.0
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.has_transparency_data:
@@ -49,7 +49,7 @@ def _to_pixels(image: Image.Image) -> np.ndarray:
 
 
 def save_mask(mask: Tensor, path: Path) -> None:
-    """Write a mask (1, 1, H, W) in [0, 1] as an 8-bit PNG that appears whole or not at all.
+    """Write a mask (1, 1, H, W) in [0, 1] as an 8-bit PNG; the file is never incomplete.
 
     Raises:
         ValueError: The mask has another shape.

@@ -1,4 +1,4 @@
-"""What a saliency network is trained on."""
+"""The training loss of a saliency network."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,13 +20,13 @@ def saliency_loss(
     Args:
         logits: Maps (B, 1, H, W) of the network.
         target: True saliency (B, 1, H, W) in [0, 1]; soft masks are fine.
-        auxiliary_weights: One weight a coarser stage, coarse to fine.
+        auxiliary_weights: One weight per coarser stage, coarse to fine.
 
     Returns:
-        Scalar loss in nats a pixel.
+        Scalar loss in nats per pixel.
 
     Raises:
-        ValueError: The shapes differ, or the number of weights is not that of the stages.
+        ValueError: The shapes differ, or the number of weights differs from the number of stages.
     """
     if target.shape != logits.final.shape:
         raise ValueError(

@@ -9,10 +9,10 @@ class SmoothMask(nn.Module):
     """Turn a saliency map into a smooth mask, Eq. (1): M = sigmoid(Conv(S)).
 
     Source: LRISC Eq. (1); the convolution is reconstructed. Its kernel is ``gain`` times a learned
-    blur, positive and of sum 1, that starts as a Gaussian. So a wide area of S = 1 gives
-    sigmoid(gain + bias) and a wide area of S = 0 gives sigmoid(bias), 0.982 and 0.018 by default,
-    whatever is learned: a mask that is free to fade would, for Eqs. (12)-(13) weigh errors least
-    where M is a half. Edges are replicated, which makes both hold at the border of the image too.
+    blur, positive and of sum 1, that starts as a Gaussian. A wide area of S = 1 therefore always
+    gives sigmoid(gain + bias), and a wide area of S = 0 gives sigmoid(bias): 0.982 and 0.018 by
+    default. With a learned gain the mask would fade, because Eqs. (12)-(13) weigh errors least
+    where M is a half. Edges are replicated, so both values hold at the border of the image too.
 
     Args:
         kernel_size: Side of the square kernel in pixels, odd.
@@ -41,7 +41,7 @@ class SmoothMask(nn.Module):
         self.log_blur = nn.Parameter(gaussian_kernel(kernel_size, sigma=sigma).log())
 
     def blur(self) -> Tensor:
-        """Give the learned blur: (kernel_size, kernel_size), positive, of sum 1."""
+        """Return the learned blur: (kernel_size, kernel_size), positive, of sum 1."""
         return self.log_blur.flatten().softmax(dim=0).view_as(self.log_blur)
 
     def forward(self, saliency: Tensor) -> Tensor:

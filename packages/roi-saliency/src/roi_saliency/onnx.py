@@ -1,4 +1,4 @@
-"""A saliency network from an ONNX file, U2-Net for one."""
+"""A saliency network from an ONNX file, such as U2-Net."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ _IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 class ONNXDetector:
     """Run a U2-Net file: resize, divide by the maximum, normalise, run, stretch to [0, 1].
 
-    Needs onnxruntime, the ``onnx`` extra of this package. Both resizings are Lanczos and the
-    image is rounded to 8 bits before the first, as the network's users do: on some photos its
-    answer changes with the filter. Runs on the CPU, image by image; no gradient.
+    Needs onnxruntime, the ``onnx`` extra of this package. Both resizings use the Lanczos filter,
+    and the image is rounded to 8 bits before the first one, as is usual for this network: on some
+    photos its output depends on the filter. It runs on the CPU, image by image, without gradient.
 
-    Source: the recipe that goes with Qin et al., "U2-Net: Going Deeper with Nested U-Structure
-    for Salient Object Detection", Pattern Recognition 2020.
+    Source: the preprocessing published with Qin et al., "U2-Net: Going Deeper with Nested
+    U-Structure for Salient Object Detection", Pattern Recognition 2020.
 
     Args:
         path: ONNX file whose first input is (1, 3, S, S), S = 320 unless the file says otherwise,
@@ -41,16 +41,18 @@ class ONNXDetector:
             ) from error
         path = Path(path)
         if not path.is_file():
-            raise ValueError(f"no ONNX file at {path}")
+            raise ValueError(f"expected an ONNX file, got none at {path}")
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime raises a dozen types of its own
-            raise ValueError(f"{path} is not an ONNX model that onnxruntime can run") from error
+            raise ValueError(
+                f"expected an ONNX model that onnxruntime can run, got {path}"
+            ) from error
         entry = self._session.get_inputs()[0]
         if len(entry.shape) != 4 or entry.shape[1] != 3:
-            raise ValueError(f"expected {path} to take (1, 3, S, S), it takes {entry.shape}")
+            raise ValueError(f"expected {path} to take (1, 3, S, S), got {entry.shape}")
         self._input_name = entry.name
         height, width = (side if isinstance(side, int) else 320 for side in entry.shape[2:])
         self._size = (width, height)  # as Pillow counts

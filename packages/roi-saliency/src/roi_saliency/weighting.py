@@ -1,4 +1,4 @@
-"""Spend more of the latent on the region of interest, Eqs. (3)-(4)."""
+"""Weigh the latent by the region of interest, Eqs. (3)-(4)."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch import Tensor
 def scale_mask(latent_mask: Tensor, *, alpha: float | Tensor = 0.2) -> Tensor:
     """Turn the latent mask into weights, Eq. (3): W = alpha + (1 - alpha) M_y.
 
-    Source: LRISC Eq. (3), reconstructed. A smaller ``alpha`` leaves more of the bits to the ROI;
+    Source: LRISC Eq. (3), reconstructed. A smaller ``alpha`` gives more of the bits to the ROI;
     ``alpha = 1`` switches the ROI off.
 
     Args:
@@ -18,7 +18,7 @@ def scale_mask(latent_mask: Tensor, *, alpha: float | Tensor = 0.2) -> Tensor:
         Weights in [alpha, 1], of the shape of ``latent_mask``.
 
     Raises:
-        ValueError: ``alpha`` is outside [0, 1], or there is not one for each image.
+        ValueError: ``alpha`` is outside [0, 1], or its shape is not (B,).
     """
     if isinstance(alpha, Tensor):
         if alpha.shape != latent_mask.shape[:1]:
@@ -38,8 +38,8 @@ def weight_latent(y: Tensor, weights: Tensor, *, protected: int = 64) -> Tensor:
 
     Args:
         y: Latent (B, C, h, w).
-        weights: Weights (B, 1, h, w), as ``scale_mask`` gives them.
-        protected: Number of leading channels left as they are, in [0, C].
+        weights: Weights (B, 1, h, w) from ``scale_mask``.
+        protected: Number of leading channels that are not scaled, in [0, C].
 
     Returns:
         Weighted latent (B, C, h, w).

@@ -14,7 +14,7 @@ LAYER_COUNT = 8
 
 
 class SNRAdapter(nn.Module):
-    """Gate features by what the channel will let through, Sec. III-A.3.
+    """Multiply features by gates that depend on the SNR of the channel, Sec. III-A.3.
 
     Source: LRISC Sec. III-A.3 and SwinJSCC. Signal flow for one token:
 
@@ -27,10 +27,10 @@ class SNRAdapter(nn.Module):
         width: C, the number of channels of the features.
         hidden: H, the width between the layers; ``int(1.5 * width)`` by default.
         identity: start as the exact identity: the last layer is zero and the gate is
-            doubled, ``2 * sigmoid(0) = 1``. The gate then spans (0, 2). A trained model can
-            be upgraded with such an adapter without harm.
-        detach_input: let no gradient reach the features through the gate (as SwinJSCC does);
-            the product ``x * gate`` always carries one.
+            doubled, ``2 * sigmoid(0) = 1``. The gate then spans (0, 2). Such an adapter can be
+            added to a trained model without changing its output.
+        detach_input: stop the gradient from the gate to the features (as SwinJSCC does); the
+            product ``x * gate`` always has a gradient.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SNRAdapter(nn.Module):
         widths = [width, *[hidden] * (LAYER_COUNT - 1), width]
         layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
         for layer in layers[:-1]:
-            # A factor starts near 1/2, so weights of twice the usual size keep the variance.
+            # The factors start near 1/2, so weights of twice the usual size keep the variance.
             nn.init.normal_(layer.weight, std=2.0 / layer.in_features**0.5)
             nn.init.zeros_(layer.bias)
         if identity:
@@ -80,7 +80,7 @@ class SNRAdapter(nn.Module):
         return self.gate_gain * torch.sigmoid(self.layers[-1](hidden))  # (B, N, H) -> (B, N, C)
 
     def forward(self, features: Tensor, snr_db: Tensor | float) -> Tensor:
-        """Scale features by their gate, Sec. III-A.3.
+        """Multiply features by their gate, Sec. III-A.3.
 
         Args:
             features: tokens (B, N, C) or a map (B, C, H, W).
@@ -108,7 +108,7 @@ class SNRAdapter(nn.Module):
         """Write the adapter's weights (safetensors) and sizes (JSON) into a folder.
 
         Raises:
-            ImportError: without the extra [hub].
+            ImportError: if the extra [hub] is not installed.
         """
         config = {
             "width": self.width,
@@ -129,7 +129,7 @@ class SNRAdapter(nn.Module):
             revision: branch, tag or commit on the Hub.
 
         Raises:
-            ImportError: without the extra [hub].
+            ImportError: if the extra [hub] is not installed.
             ValueError: if files are missing, damaged, or of another module.
         """
         return load(lambda config: cls(**config), folder_or_id, revision=revision)

@@ -6,7 +6,7 @@ from snr_modulation.report import require_extra
 
 
 def main() -> None:
-    """Run the command line, or say in one line what to install."""
+    """Run the command line; if a package is missing, say in one line what to install."""
     try:
         for module in ("typer", "matplotlib", "PIL"):
             require_extra(module)

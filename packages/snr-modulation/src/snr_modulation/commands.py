@@ -1,4 +1,4 @@
-"""The command ``snr-modulation check``: tables on the screen, a plot in a file."""
+"""The command ``snr-modulation check``: print tables and write a plot."""
 
 import importlib
 import sys
@@ -20,28 +20,29 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.callback()
 def root() -> None:
-    """SNR-adaptive feature modulation: tools."""
+    """Tools for SNR-adaptive feature modulation."""
 
 
 @app.command("check")
 def check_command(
-    link: Annotated[str, typer.Argument(help="module:name of (images, snr_db) -> images")],
-    images: Annotated[Path | None, typer.Option(help="folder of images; synthetic if none")] = None,
-    count: Annotated[int, typer.Option(min=1, help="how many images")] = 8,
-    size: Annotated[int, typer.Option(min=1, help="side of the centre crop, pixels")] = 128,
+    link: Annotated[str, typer.Argument(help="Link as module:name, (images, snr_db) -> images.")],
+    images: Annotated[Path | None, typer.Option(help="Folder of images.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 8,
+    size: Annotated[int, typer.Option(min=1, help="Side of the centre crop in pixels.")] = 128,
     mismatched: Annotated[
-        str | None, typer.Option(help="module:name of (images, snr_db, estimate_db) -> images")
+        str | None, typer.Option(help="module:name, (images, snr_db, estimate_db) -> images.")
     ] = None,
-    plot: Annotated[Path, typer.Option(help="where the plot goes")] = Path("snr_check.png"),
+    plot: Annotated[Path, typer.Option(help="Write the plot here.")] = Path("snr_check.png"),
     per_sample_snr: Annotated[
-        bool, typer.Option("--per-sample-snr", help="pass the SNR as a tensor (B,)")
+        bool, typer.Option("--per-sample-snr", help="Pass the SNR as a tensor (B,).")
     ] = False,
-    repeats: Annotated[int, typer.Option(min=1, help="noise realisations per point")] = 1,
-    seed: Annotated[int, typer.Option(help="of the noise")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Noise realisations per point.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
 ) -> None:
-    """Check a link over SNR: falling PSNR, batch leakage, the cost of a wrong SNR.
+    """Check a link: PSNR over SNR, dependence on the batch, the loss from a wrong SNR.
 
-    Exits with 0 if nothing is wrong, 1 if something is, 2 if it could not be measured.
+    Without --images, the check uses synthetic images. The exit code is 0 without a fault, 1 with
+    a fault, 2 if the link could not be measured.
     """
     try:
         batch = (
@@ -65,7 +66,7 @@ def check_command(
 
 
 def load_callable(name: str) -> Any:
-    """Import ``module:name``, with the current folder on the path, as ``python -m`` has it.
+    """Import ``module:name``; the module may be in the current folder, as for ``python -m``.
 
     Raises:
         ValueError: if there is no such module or no such callable in it.
@@ -86,9 +87,9 @@ def load_callable(name: str) -> Any:
 
 
 def load_images(folder: Path, *, count: int, size: int) -> Tensor:
-    """Load the centre crops of a folder's first images, by name; skip what is no image.
+    """Load the centre crops of the first images of a folder, by name; skip other files.
 
-    Images are upright by their EXIF tag, transparent pixels on white.
+    Images are rotated by their EXIF tag; transparent pixels are put on white.
 
     Returns:
         (B, 3, size, size) in [0, 1].

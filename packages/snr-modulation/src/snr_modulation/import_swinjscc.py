@@ -1,7 +1,7 @@
-"""Read the adapters out of a public SwinJSCC checkpoint.
+"""Read the adapters of a public SwinJSCC checkpoint.
 
-The public model class builds more adapters than a variant uses, so most variants share their
-keys, and an adapter that a variant never ran is still in its file, untrained:
+The public model class builds more adapters than a variant uses. Most variants therefore have the
+same keys, and an adapter that a variant never ran is in its file with untrained weights:
 
     network in the file       w/o SAandRA   w/ SA        w/ RA        w/ SAandRA
     encoder.sm_list, bm_list  never ran     SNR gate     rate gate    rate gate, runs second
@@ -9,8 +9,8 @@ keys, and an adapter that a variant never ran is still in its file, untrained:
     decoder.sm_list, bm_list  never ran     SNR gate     never ran    SNR gate
 
 (*) present and never trained in files of the repository's first months. ``encoder.head_list``
-says nothing about the variant either: the CIFAR-10 configuration builds it for all four.
-So the variant is read from what cannot lie: which of the networks were ever trained.
+does not identify the variant either: the CIFAR-10 configuration builds it for all four. The
+variant is therefore found by a test of which networks were trained.
 """
 
 import pickle
@@ -28,7 +28,7 @@ MARKER = "encoder.sm_list.0.weight"
 
 
 class SwinJSCCVariant(Enum):
-    """The four public models, by the names that SwinJSCC gives them."""
+    """The four public models, with the names that SwinJSCC uses."""
 
     WITHOUT_SA_AND_RA = "SwinJSCC_w/o_SAandRA"
     SA = "SwinJSCC_w/_SA"
@@ -38,15 +38,15 @@ class SwinJSCCVariant(Enum):
 
 @dataclass(frozen=True)
 class SwinJSCCAdapters:
-    """What a checkpoint carries; None where its variant runs no such network.
+    """The adapters of a checkpoint; None if its variant runs no such network.
 
     Attributes:
         variant: the model that the checkpoint belongs to.
         encoder_snr: the SNR gate after the encoder's last layer.
         decoder_snr: the SNR gate before the decoder's first layer.
         encoder_rate: the rate gate after the encoder, and after ``encoder_snr`` if there is
-            one. The same network, called with the number of channels to send in place of dB;
-            the channels with the largest ``gate(...).sum(dim=1)`` are the ones sent.
+            one. It is called with the number of channels to send instead of dB, and the channels
+            with the largest ``gate(...).sum(dim=1)`` are sent.
     """
 
     variant: SwinJSCCVariant
@@ -55,7 +55,7 @@ class SwinJSCCAdapters:
     encoder_rate: SNRAdapter | None
 
 
-# (encoder_snr, decoder_snr, encoder_rate): the end of the keys that each variant runs.
+# (encoder_snr, decoder_snr, encoder_rate): patterns of the keys that each variant runs.
 NETWORKS: dict[SwinJSCCVariant, tuple[str | None, str | None, str | None]] = {
     SwinJSCCVariant.WITHOUT_SA_AND_RA: (None, None, None),
     SwinJSCCVariant.SA: ("encoder.{}_list", "decoder.{}_list", None),
@@ -67,21 +67,21 @@ NETWORKS: dict[SwinJSCCVariant, tuple[str | None, str | None, str | None]] = {
 def load_swinjscc(
     path: str | PathLike[str], *, variant: SwinJSCCVariant | None = None
 ) -> SwinJSCCAdapters:
-    """Read the adapters out of a SwinJSCC checkpoint, on the CPU and in evaluation mode.
+    """Read the adapters of a SwinJSCC checkpoint, on the CPU and in evaluation mode.
 
     The file is a pickle: it is read with ``weights_only=True``, so it cannot run code.
 
     Args:
         path: a state dict saved by SwinJSCC; keys may have a prefix such as ``module.``.
-        variant: the model it belongs to; by default found from which networks were trained.
+        variant: the model it belongs to; by default found by which networks were trained.
 
     Returns:
         The adapters that this variant runs; they compute what the original computes.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is not a state dict, holds none of the adapters' keys, or not
-            those of ``variant``.
+        ValueError: if the file is not a state dict, or the keys of the adapters of ``variant``
+            are missing.
     """
     state = read_state(path)
     if variant is None:
@@ -98,7 +98,7 @@ def load_swinjscc(
 
 
 def read_state(path: str | PathLike[str]) -> dict[str, Tensor]:
-    """Read the state dict of a checkpoint and strip a common prefix of its keys.
+    """Read the state dict of a checkpoint and remove the common prefix of its keys.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -117,13 +117,13 @@ def read_state(path: str | PathLike[str]) -> dict[str, Tensor]:
 
 
 def find_variant(state: Mapping[str, Tensor]) -> SwinJSCCVariant:
-    """Tell the variant by which networks were ever trained.
+    """Find the variant by which networks were trained.
 
     Args:
         state: the state dict, keys without prefix.
 
     Raises:
-        ValueError: if the trained networks are those of no variant.
+        ValueError: if no variant has these trained networks.
     """
     trained = frozenset(
         name
@@ -138,11 +138,11 @@ def find_variant(state: Mapping[str, Tensor]) -> SwinJSCCVariant:
 
 
 def was_trained(state: Mapping[str, Tensor], *, name: str) -> bool:
-    """Tell whether a network has left the range that PyTorch draws a linear layer from.
+    """Return whether weights have left the range from which PyTorch initialises a linear layer.
 
-    Its weights and biases start in +-1 / sqrt(fan_in), and a network that never ran gets no
-    gradient and stays there. A trained one leaves at once: among the half million weights of
-    a layer, thousands start within one step of the edge.
+    Weights and biases start within +-1 / sqrt(fan_in). A network that never ran gets no gradient
+    and stays in this range. A trained network leaves it at once: of the half million weights of
+    a layer, thousands start within one step of its edge.
     """
     for key, weight in state.items():
         layer = key.removesuffix(".weight")
@@ -157,11 +157,11 @@ def was_trained(state: Mapping[str, Tensor], *, name: str) -> bool:
 
 
 def build_adapter(state: Mapping[str, Tensor], *, name: str) -> SNRAdapter:
-    """Build one adapter from its keys; the widths are those of its first layer.
+    """Build one adapter from its keys; its first layer gives the widths.
 
     Args:
         state: the state dict, keys without prefix.
-        name: the place of the network's two lists, such as ``"encoder.{}_list1"``.
+        name: pattern of the keys of the network's two lists, such as ``"encoder.{}_list1"``.
 
     Raises:
         ValueError: if a key is missing or a shape is not the adapter's.

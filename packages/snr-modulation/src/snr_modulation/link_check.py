@@ -1,4 +1,4 @@
-"""Check any image link over SNR: does it fall, does it leak, what does a wrong SNR cost."""
+"""Check any image link: PSNR over SNR, dependence on the batch, the loss from a wrong SNR."""
 
 import math
 from collections.abc import Callable
@@ -15,17 +15,17 @@ MismatchedLink = Callable[[Tensor, Tensor | float, Tensor | float], Tensor]
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """What to measure, and how much is still fine.
+    """What to measure, and the tolerances.
 
     Attributes:
         snrs_db: rising SNRs of the PSNR curve, dB.
-        estimate_snrs_db: true SNRs at which the estimate is made wrong, dB.
-        offsets_db: estimate minus truth, dB.
-        fall_tolerance_db: the largest fall of PSNR that still counts as none, dB.
-        neighbour_tolerance: the largest change of a pixel in [0, 1] that counts as none.
+        estimate_snrs_db: true SNRs at which wrong estimates are tested, dB.
+        offsets_db: estimated minus true SNR, dB.
+        fall_tolerance_db: largest fall of PSNR that is not a fault, dB.
+        neighbour_tolerance: largest change of a pixel in [0, 1] that is not a fault.
         per_sample_snr: call the link with an SNR tensor (B,) instead of a number.
         repeats: noise realisations per point, seeded ``seed``, ``seed + 1``, ...
-        seed: of PyTorch's global generator; the same noise serves every SNR.
+        seed: of PyTorch's global generator; every SNR uses the same noise.
     """
 
     snrs_db: tuple[float, ...] = (1.0, 4.0, 7.0, 10.0, 13.0, 16.0, 19.0)
@@ -50,16 +50,16 @@ class CheckConfig:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What the check found.
+    """The results of a check.
 
     Attributes:
-        config: the settings that it ran with.
+        config: the settings of the check.
         psnr_db: the mean PSNR of the images at each of ``config.snrs_db``.
-        fall_db: how far each of these lies below the best one at a lower SNR.
-        neighbour_change: the largest change of an image's pixel when only its neighbours in
-            the batch change; None when the link does not repeat itself under a fixed seed.
-        loss_db: rows ``config.estimate_snrs_db``, columns ``config.offsets_db``: PSNR lost to
-            the wrong estimate (negative where it wins); None when it cannot be measured.
+        fall_db: for each of these, the difference to the best one at a lower SNR, at least 0.
+        neighbour_change: the largest change of a pixel of an image when only the other images of
+            the batch change; None if the link gives different results for one seed.
+        loss_db: rows ``config.estimate_snrs_db``, columns ``config.offsets_db``: PSNR lost by the
+            wrong estimate (negative for a gain); None if it cannot be measured.
     """
 
     config: CheckConfig
@@ -75,14 +75,14 @@ class CheckReport:
 
     @property
     def independent(self) -> bool | None:
-        """Whether an image is free of its batch neighbours; None when not measurable."""
+        """Whether an image is independent of the rest of the batch; None if not measurable."""
         if self.neighbour_change is None:
             return None
         return self.neighbour_change <= self.config.neighbour_tolerance
 
     @property
     def passed(self) -> bool:
-        """Whether nothing wrong was found."""
+        """Whether no fault was found."""
         return self.monotone and self.independent is not False
 
 
@@ -93,21 +93,21 @@ def check(
     *,
     mismatched: MismatchedLink | None = None,
 ) -> CheckReport:
-    """Measure a link's PSNR over SNR, its batch leakage, and the cost of a wrong SNR.
+    """Measure PSNR over SNR, the dependence on the batch, and the loss from a wrong SNR.
 
     Args:
-        link: ``(images (B, 3, H, W) in [0, 1], snr_db) -> images`` with its channel inside and
-            both the channel and the model at ``snr_db``. It should draw its noise from
-            PyTorch's global generator, in shapes that do not depend on the images' content.
+        link: ``(images (B, 3, H, W) in [0, 1], snr_db) -> images``. It contains the channel;
+            channel and model both use ``snr_db``. It should draw its noise from PyTorch's
+            global generator, in shapes that do not depend on the content of the images.
         images: (B, 3, H, W) in [0, 1].
         config: what to measure.
         mismatched: ``(images, snr_db, estimate_db) -> images``, the link with a channel at
-            ``snr_db`` and a model that is told ``estimate_db``. Without it, the noise of
-            ``link`` is scaled, see :class:`~snr_modulation.scaled_noise.ScaledNoise`: right for
-            AWGN drawn by PyTorch, and the link's only Gaussian draw.
+            ``snr_db`` and a model that uses ``estimate_db``. Without it, the noise of ``link``
+            is scaled, see :class:`~snr_modulation.scaled_noise.ScaledNoise`. This is correct
+            for AWGN drawn by PyTorch, if it is the only Gaussian draw of the link.
 
     Raises:
-        ValueError: if the images, or what the link makes of them, are no such images.
+        ValueError: if the images, or the output of the link, have a wrong shape or range.
     """
     if images.ndim != 4 or images.shape[0] < 1:
         raise ValueError(f"expected images (B, C, H, W), got {tuple(images.shape)}")
@@ -143,7 +143,7 @@ def falls(psnr_db: tuple[float, ...]) -> tuple[float, ...]:
 
 @torch.no_grad()
 def run_link(link: Link, images: Tensor, snr_db: Tensor | float, *, seed: int) -> Tensor:
-    """Call a link under a seed, leave the global generator as it was, and check the result."""
+    """Call a link with a seed, restore the global generator, and check the result."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         received = link(images, snr_db)
@@ -166,11 +166,11 @@ def mean_psnr(link: Link, images: Tensor, *, snr_db: float, config: CheckConfig)
 
 
 def measure_neighbours(link: Link, image: Tensor, *, config: CheckConfig) -> float | None:
-    """Measure how far an image changes when only its neighbour in the batch changes.
+    """Measure how much an image changes when only the other image of the batch changes.
 
-    The neighbour is flat grey or noise, at the lowest or (with ``per_sample_snr``) the highest
-    SNR, after the image or before it. Batch shape, position and seed stay, so that the image
-    meets the same noise.
+    The other image is flat grey or noise, at the lowest or (with ``per_sample_snr``) the highest
+    SNR, after the image or before it. Batch shape, position and seed stay the same, so the image
+    gets the same noise.
 
     Args:
         link: the link.
@@ -178,7 +178,7 @@ def measure_neighbours(link: Link, image: Tensor, *, config: CheckConfig) -> flo
         config: the settings.
 
     Returns:
-        The largest change of a pixel; None when the link does not repeat itself.
+        The largest change of a pixel; None if the link gives different results for one seed.
     """
     generator = torch.Generator().manual_seed(config.seed)
     busy = torch.rand(image.shape, generator=generator).to(image)
@@ -186,16 +186,18 @@ def measure_neighbours(link: Link, image: Tensor, *, config: CheckConfig) -> flo
     lowest, highest = config.snrs_db[0], config.snrs_db[-1]
     change = 0.0
     for order in ((0, 1), (1, 0)):
-        first = receive_beside(link, image, grey, snr_db=lowest, order=order, config=config)
-        again = receive_beside(link, image, grey, snr_db=lowest, order=order, config=config)
+        first = receive_with_neighbour(link, image, grey, snr_db=lowest, order=order, config=config)
+        again = receive_with_neighbour(link, image, grey, snr_db=lowest, order=order, config=config)
         if (first - again).abs().max() > config.neighbour_tolerance:
             return None
-        other = receive_beside(link, image, busy, snr_db=highest, order=order, config=config)
+        other = receive_with_neighbour(
+            link, image, busy, snr_db=highest, order=order, config=config
+        )
         change = max(change, (first - other).abs().max().item())
     return change
 
 
-def receive_beside(
+def receive_with_neighbour(
     link: Link,
     image: Tensor,
     neighbour: Tensor,
@@ -204,21 +206,21 @@ def receive_beside(
     order: tuple[int, int],
     config: CheckConfig,
 ) -> Tensor:
-    """Receive an image in a batch of two, its neighbour at ``snr_db`` if the link can.
+    """Receive an image in a batch of two; the other one is at ``snr_db`` if the link allows it.
 
     Args:
         link: the link.
         image: (1, C, H, W), sent at the middle one of ``config.snrs_db``.
         neighbour: (1, C, H, W).
         snr_db: the neighbour's SNR, dB.
-        order: the places of the image and of the neighbour in the batch.
+        order: the positions of the image and of the neighbour in the batch.
         config: the settings.
 
     Returns:
         (C, H, W), the received image alone.
     """
     own_snr_db = config.snrs_db[len(config.snrs_db) // 2]
-    batch = torch.cat([image, neighbour])[list(order)]  # two places, so its own inverse
+    batch = torch.cat([image, neighbour])[list(order)]  # of two positions, so its own inverse
     snrs = torch.tensor([own_snr_db, snr_db], device=image.device)[list(order)]
     given = snrs if config.per_sample_snr else own_snr_db
     return run_link(link, batch, given, seed=config.seed)[order[0]]
@@ -227,11 +229,11 @@ def receive_beside(
 def measure_estimate_loss(
     link: Link, images: Tensor, *, config: CheckConfig, mismatched: MismatchedLink | None
 ) -> tuple[tuple[float, ...], ...] | None:
-    """Measure the PSNR lost when the model is told a wrong SNR.
+    """Measure the PSNR lost when the model gets a wrong SNR.
 
     Returns:
-        Rows ``config.estimate_snrs_db``, columns ``config.offsets_db``, dB; None when there is
-        no ``mismatched`` and the link draws no Gaussian noise that could be scaled.
+        Rows ``config.estimate_snrs_db``, columns ``config.offsets_db``, dB; None if there is no
+        ``mismatched`` and the link draws no Gaussian noise that could be scaled.
     """
     rows = []
     for snr_db in config.estimate_snrs_db:
@@ -252,7 +254,7 @@ def measure_estimate_loss(
 
 
 def fix_estimate_offset(mismatched: MismatchedLink, *, offset_db: float) -> Link:
-    """Make a link whose model believes the SNR to be ``offset_db`` higher than it is."""
+    """Make a link whose model gets an SNR that is ``offset_db`` too high."""
 
     def link(images: Tensor, snr_db: Tensor | float) -> Tensor:
         return mismatched(images, snr_db, snr_db + offset_db)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class SNRModulation(nn.Module):
-    """Map an SNR to a vector of factors in (0, 1) that scales a feature, Sec. III-A.3.
+    """Map an SNR to a vector of factors in (0, 1) for the features, Sec. III-A.3.
 
     Source: LRISC Sec. III-A.3 and SwinJSCC: a three-layer fully connected network whose
     input is the SNR in plain dB (reconstructed: neither work normalises it).
@@ -13,7 +13,7 @@ class SNRModulation(nn.Module):
         snr_db (B,) -> Linear(1, H) -> ReLU -> Linear(H, H) -> ReLU -> Linear(H, H) -> sigmoid
 
     Args:
-        width: H, the width of the feature that the factors scale; at least 1.
+        width: H, the number of features that the factors scale; at least 1.
     """
 
     def __init__(self, width: int) -> None:
@@ -31,7 +31,7 @@ class SNRModulation(nn.Module):
         )
 
     def forward(self, snr_db: Tensor) -> Tensor:
-        """Give the factors of each sample.
+        """Compute the factors of each sample.
 
         Args:
             snr_db: (B,), dB, of the dtype of the weights.
@@ -49,11 +49,11 @@ class SNRModulation(nn.Module):
 
 
 def spread_snr(snr_db: Tensor | float, *, features: Tensor) -> Tensor:
-    """Give every sample its SNR: a scalar serves the whole batch.
+    """Expand the SNR to one value per sample; a scalar is used for the whole batch.
 
     Args:
         snr_db: a number or a tensor of shape () or (B,), dB.
-        features: (B, ...), tells the batch size, the dtype and, for a number, the device.
+        features: (B, ...), gives the batch size, the dtype and, for a number, the device.
 
     Returns:
         (B,), dB, in the dtype of ``features``.

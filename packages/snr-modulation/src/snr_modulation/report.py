@@ -1,4 +1,4 @@
-"""Show a check: a table to read or to paste, and a plot."""
+"""Show the results of a check: Markdown tables and a plot."""
 
 import importlib
 from types import ModuleType
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def require_extra(module: str) -> ModuleType:
-    """Import a module that only the check's extra brings.
+    """Import a module of the extra [check].
 
     Raises:
-        ImportError: with the command that installs it.
+        ImportError: if it is missing; the message has the command that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -25,7 +25,7 @@ def require_extra(module: str) -> ModuleType:
 
 
 def format_report(report: CheckReport) -> str:
-    """Write a check as Markdown: one table over SNR, one over wrong estimates, the findings."""
+    """Format a check as Markdown: a table over SNR, a table of wrong estimates, the findings."""
     config = report.config
     rows = zip(config.snrs_db, report.psnr_db, report.fall_db, strict=True)
     lines = ["| SNR (dB) | PSNR (dB) | below its best at a lower SNR (dB) |", "| ---: " * 3 + "|"]
@@ -40,12 +40,12 @@ def format_report(report: CheckReport) -> str:
 
 
 def two_digits(value: float) -> str:
-    """Write a number with two digits, and never as -0.00."""
+    """Format a number with two digits, never as -0.00."""
     return f"{round(value, 2) + 0.0:.2f}"
 
 
 def findings(report: CheckReport) -> list[str]:
-    """Write one line for each of the three questions of a check."""
+    """Write one line for each of the three parts of a check."""
     config = report.config
     fall = max(report.fall_db)
     at = config.snrs_db[report.fall_db.index(fall)]
@@ -76,7 +76,7 @@ def findings(report: CheckReport) -> list[str]:
 
 
 def plot_report(report: CheckReport) -> "Figure":
-    """Draw PSNR over SNR beside PSNR lost over the error of the estimate.
+    """Draw two plots: PSNR over SNR, and PSNR lost over the error of the estimate.
 
     Raises:
         ImportError: without matplotlib (the ``check`` extra).
@@ -103,7 +103,7 @@ def plot_report(report: CheckReport) -> "Figure":
     else:
         loss.legend()
         bottom, top = loss.get_ylim()
-        loss.set_ylim(min(bottom, -0.1), max(top, 0.1))  # rounding must not look like a loss
+        loss.set_ylim(min(bottom, -0.1), max(top, 0.1))  # rounding errors must not look like a loss
     curve.set_xticks(config.snrs_db)
     for axes in (curve, loss):
         axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Let a link believe in one SNR while its channel has another, without touching the link."""
+"""Give a link's model one SNR and its channel another, without changing the link."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ STANDARD_DRAWS = (torch.randn, torch.randn_like)
 class ScaledNoise(TorchFunctionMode):
     """Multiply the standard deviation of every Gaussian draw by a factor while it is active.
 
-    A link told ``snr_db + e`` draws noise of standard deviation proportional to
-    ``10 ** (-(snr_db + e) / 20)``; scaled by ``10 ** (e / 20)``, its channel is at ``snr_db``.
-    It sees ``torch.randn``, ``randn_like``, ``normal`` and ``Tensor.normal_``, so a link whose
-    other Gaussian draws are no channel noise (a fading coefficient, a diffusion decoder's
-    start) must take the estimate as an argument of its own instead.
+    A link called with ``snr_db + e`` draws noise of standard deviation proportional to
+    ``10 ** (-(snr_db + e) / 20)``. Scaled by ``10 ** (e / 20)``, its channel is at ``snr_db``.
+    The class intercepts ``torch.randn``, ``randn_like``, ``normal`` and ``Tensor.normal_``. A
+    link with other Gaussian draws (a fading coefficient, the start of a diffusion decoder) must
+    take the estimate as a separate argument instead.
 
     Attributes:
-        draws: how many draws were scaled.
+        draws: number of scaled draws.
     """
 
     def __init__(self, factor: float) -> None:
@@ -35,7 +35,7 @@ class ScaledNoise(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run ``func`` and scale what it drew about its mean."""
+        """Run ``func`` and scale its draw about the mean."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         if func in STANDARD_DRAWS:
@@ -52,5 +52,5 @@ class ScaledNoise(TorchFunctionMode):
 
 
 def scale_about(draw: Tensor, *, mean: Tensor | float, factor: float) -> Tensor:
-    """Scale the distance of a draw from its mean, in place."""
+    """Scale the deviation of a draw from its mean, in place."""
     return draw.sub_(mean).mul_(factor).add_(mean)

@@ -1,14 +1,14 @@
-"""Images for a check when there are none at hand."""
+"""Synthetic images for a check without photos."""
 
 import torch
 from torch import Tensor
 
 
 def synthetic_images(count: int, *, size: int, seed: int = 0) -> Tensor:
-    """Draw colour images with the 1/f amplitude spectrum of photos, for a check without any.
+    """Draw random colour images with the 1/f amplitude spectrum of photos.
 
     Args:
-        count: B.
+        count: B, the number of images.
         size: H and W, pixels.
         seed: of the draw.
 
