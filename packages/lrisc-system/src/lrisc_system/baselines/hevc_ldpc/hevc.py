@@ -110,9 +110,9 @@ class HEVCImage:
 
         The quantiser is found in two bisections: over whole steps, of about 12% of the bytes
         each and kept for all budgets, then between two of them in steps of 1/128. Each ends where
-        99.5% of the budget is used. Measured at CBR 1/48 and 1/24, 10 dB: whole Kodak images use
-        99.6% on average and 98.4% at least, in 9 encodings on average; 256 x 256 crops 99.3% on average, 97% at
-        least.
+        99.5% of the budget is used. Measured at CBR 1/48 and 1/24, 10 dB: eight whole Kodak images
+        use 99.6% on average and 98.4% at least, in 9 encodings on average; 256 x 256 crops use
+        99.3% on average and 97% at least.
         """
         for scale in SCALES:
             if len(self.encoding(qp=COARSEST_QP, scale=scale).payload) <= budget:
