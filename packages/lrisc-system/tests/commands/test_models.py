@@ -89,6 +89,15 @@ def test_without_its_function_a_model_is_one_line(mine):
         open_model(None, mine)
 
 
+@pytest.mark.parametrize("name", ["os:system", "json.decoder:JSONDecoder"])
+def test_a_run_card_alone_runs_nothing_that_is_installed(mine, name):
+    record(mine, name)
+    with pytest.raises(
+        CheckpointError, match=f"--model {name}, which is not in the current folder"
+    ):
+        open_model(None, mine)
+
+
 @pytest.fixture
 def deepjscc(tmp_path):
     model = DeepJSCC(DeepJSCCConfig(reals_per_token=8, widths=(4, 4, 8, 16)))

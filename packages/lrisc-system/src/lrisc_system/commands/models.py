@@ -68,6 +68,11 @@ def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
     recorded = recorded_model(Path(folder))
     if recorded is None:
         return MODELS[DEFAULT_MODEL]
+    if recorded not in MODELS and not _in_current_folder(recorded):
+        raise CheckpointError(
+            f"{folder} was trained with --model {recorded}, which is not in the current folder: "
+            "name it with --model"
+        )
     try:
         return find_model(recorded)
     except ValueError as error:
@@ -75,6 +80,15 @@ def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
             f"{folder} was trained with --model {recorded}, which is not found here ({error}): "
             "name it with --model"
         ) from error
+
+
+def _in_current_folder(name: str) -> bool:
+    """Tell whether the module of `module:function` lies in the current folder.
+
+    A run card may come from anywhere: it alone must not run a function of any installed package.
+    """
+    path = Path.cwd().joinpath(*name.partition(":")[0].split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def open_model(

@@ -71,6 +71,7 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
         raise ValueError("expected fsdp_version: 2 in the launcher's configuration, got 1")
     if accelerator.device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 where autocast leaves float32
+        torch.backends.cudnn.benchmark = True  # all crops of a stage have one size
     if accelerator.is_fsdp2:
         # Autocast chooses the precision: FSDP's own would round what must stay in float32.
         accelerator.state.fsdp_plugin.mixed_precision_policy = None
