@@ -20,6 +20,7 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from lrisc_system import SHIPPED
@@ -203,6 +204,9 @@ def finish(command: list[str], folder: Path | None = None) -> object:
 
 
 def call(module: str, options: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    """Run a main function in this process, with a precision and a device of its own."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.delenv("ACCELERATE_TORCH_DEVICE", raising=False)
     monkeypatch.setattr("sys.argv", [module, *options])
     try:
         importlib.import_module(module).main()
