@@ -53,7 +53,7 @@ def test_the_overview_says_what_the_command_says(name):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("demo", ["--checkpoint", "--model", "--device"]),
+        ("demo", ["--checkpoint", "--model", "--device", "--seed"]),
         ("transmit", ["--checkpoint", "--model", "--device", "--seed"]),
         ("send", ["--checkpoint", "--model", "--device"]),
         ("channel", ["--seed"]),
@@ -61,8 +61,8 @@ def test_the_overview_says_what_the_command_says(name):
         ("evaluate", ["--checkpoint", "--model", "--device"]),
         ("train", ["--checkpoint", "--model", "--device", "--seed"]),
         ("recipes", ["--model"]),
-        ("plan", ["--checkpoint", "--model"]),
-        ("average", ["--model"]),
+        ("plan", ["--checkpoint", "--model", "--device"]),
+        ("average", ["--model", "--device"]),
     ],
 )
 def test_common_options_have_one_order_and_one_help(lrisc, name, options):

@@ -27,6 +27,7 @@ def run_demo(
     out: Path,
     photo: Path | None,
     cbr: float,
+    seed: int = 0,
     console: Console,
 ) -> list[Result]:
     """Transmit a photo at 1, 10 and 19 dB and write the pictures.
@@ -40,13 +41,14 @@ def run_demo(
         out: folder for the pictures.
         photo: image file; None for the photo that ships.
         cbr: largest CBR, side information included.
+        seed: seed of the channel's noise.
         console: console to print the table on.
     """
     source = load_image(PHOTO if photo is None else photo)
     saliency = detector(source)
     results = []
     for snr_db in SNRS_DB:
-        noise = Generator().manual_seed(0)
+        noise = Generator().manual_seed(seed)
         arrival = link.transmit(
             source.to(device), snr_db, cbr=cbr, saliency=saliency.to(device), generator=noise
         )

@@ -8,7 +8,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import arg
 
-from lrisc_system.options import Checkpoint, Device, Model
+from lrisc_system.options import Checkpoint, Device, Model, Seed
 from lrisc_system.storage.shipped import SHIPPED
 
 
@@ -22,6 +22,7 @@ def demo(
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
     device: Device = None,
+    seed: Seed = 0,
 ) -> None:
     """Send a photo at 1, 10 and 19 dB and draw the results.
 
@@ -37,5 +38,12 @@ def demo(
     found = find_device(device)
     link, detector = open_link(model, checkpoint, device=found)
     run_demo(
-        link, detector=detector, device=found, out=out, photo=photo, cbr=cbr, console=Console()
+        link,
+        detector=detector,
+        device=found,
+        out=out,
+        photo=photo,
+        cbr=cbr,
+        seed=seed,
+        console=Console(),
     )

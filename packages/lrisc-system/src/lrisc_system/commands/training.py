@@ -11,7 +11,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import FirstCheckpoint, Model
+from lrisc_system.options import Device, FirstCheckpoint, Model
 from lrisc_system.training.settings import TrainSettings
 
 Preset = Annotated[
@@ -46,6 +46,7 @@ def plan(
     bf16: bool = False,
     checkpoint: FirstCheckpoint = None,
     model: Model = None,
+    device: Device = None,
 ) -> None:
     """Estimate the memory that training takes.
 
@@ -58,6 +59,7 @@ def plan(
         bf16: Compute in mixed precision.
     """
     from lrisc_system.commands.models import DEFAULT_MODEL, find_model, kind_of
+    from lrisc_system.devices import find_device
     from lrisc_system.storage.checkpoint import recorded_preset
     from lrisc_system.training.memory_table import print_plan
 
@@ -70,6 +72,7 @@ def plan(
         preset or recorded or "paper",
         trainable=kind,
         model=trained,
+        device=find_device(device),
         batch_size=batch_size,
         bf16=bf16,
         console=Console(),
@@ -83,6 +86,7 @@ def average(
     out: Path,
     float16: bool = False,
     model: Model = None,
+    device: Device = None,
 ) -> None:
     """Average the weights of several trained models.
 
@@ -99,6 +103,7 @@ def average(
     import torch
 
     from lrisc_system.commands.models import DEFAULT_MODEL, open_model
+    from lrisc_system.devices import find_device
     from lrisc_system.storage.checkpoint import recorded_model, recorded_preset, save_model
     from lrisc_system.storage.model_soup import average_models
     from lrisc_system.storage.tensors import CheckpointError
@@ -108,12 +113,13 @@ def average(
         raise ValueError(f"expected at least two models to average, got {len(checkpoints)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"expected a new or an empty output folder, got {out}")
-    systems = [open_model(model, folder) for folder in checkpoints]
+    found = find_device(device)
+    systems = [open_model(model, folder, device=found) for folder in checkpoints]
     for folder, system in zip(checkpoints, systems, strict=True):
         if system.config != systems[0].config:
             raise CheckpointError(f"{folder} has another config than {checkpoints[0]}")
     dtype = torch.float16 if float16 else torch.float32
-    save_model(average_models(systems), out, dtype=dtype)
+    save_model(average_models(systems).cpu(), out, dtype=dtype)
     write_average_card(
         out,
         model=model or recorded_model(checkpoints[0]) or DEFAULT_MODEL,

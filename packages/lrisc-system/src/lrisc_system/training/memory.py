@@ -24,6 +24,7 @@ from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
 from lrisc_system.training.trainable import TrainableModel
 
+CPU = torch.device("cpu")
 PROBE = 64  # side of the small crops in pixels
 
 
@@ -144,6 +145,7 @@ def plan(
     trainable: TrainableModel[Any],
     bf16: bool = False,
     model: nn.Module | None = None,
+    device: torch.device = CPU,
 ) -> Plan:
     """Estimate the memory of a step in the last stage of a preset, which trains all parameters.
 
@@ -152,11 +154,12 @@ def plan(
         trainable: kind of model.
         bf16: compute in mixed precision.
         model: model to train; by default a new one of the preset.
+        device: device to measure on.
     """
     recipe = replace(find_preset(settings.preset, trainable.recipes()), magnification=1)
     stage = recipe.stages[-1]
-    model = trainable.make(settings) if model is None else model
-    perceptual = lpips_network("alex")
+    model = (trainable.make(settings) if model is None else model).to(device)
+    perceptual = lpips_network("alex").to(device)
     trained = freeze_all_but(stage, model)
     objective = trainable.objective(model, stage=stage, recipe=recipe, perceptual=perceptual)
     objective.train()
@@ -166,8 +169,8 @@ def plan(
             objective, known=[*model.state_dict().values(), *perceptual.state_dict().values()]
         )
         image = torch.rand(batch, 3, crop, crop, generator=Generator().manual_seed(0))
-        samples = Samples(image=image, saliency=image[:, :1].clone())
-        with saved.watch(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        samples = Samples(image=image, saliency=image[:, :1].clone()).to(device)
+        with saved.watch(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             objective(samples, seed=0)
         return saved.activations()
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from lrisc_system.training.memory import Plan, plan
+from lrisc_system.training.memory import CPU, Plan, plan
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.trainable import TrainableModel
@@ -53,6 +54,7 @@ def print_plan(
     bf16: bool,
     console: Console,
     model: nn.Module | None = None,
+    device: torch.device = CPU,
 ) -> None:
     """Print the memory that the last stage of a preset takes, which trains all parameters.
 
@@ -63,6 +65,7 @@ def print_plan(
         bf16: compute in mixed precision.
         console: console to print on.
         model: model to train; by default a new one of the preset.
+        device: device to measure on.
 
     Raises:
         ValueError: for an unknown preset, or a batch size below 1.
@@ -74,7 +77,7 @@ def print_plan(
     precision = "bf16" if bf16 else "float32"
     # No photo is read and nothing is written: only the preset matters.
     settings = TrainSettings(preset=preset, data=Path(), output=Path())
-    made = plan(settings, trainable=trainable, bf16=bf16, model=model)
+    made = plan(settings, trainable=trainable, bf16=bf16, model=model, device=device)
     title = f"{preset}, {crop} x {crop}, {precision}: GiB per process"
     console.print(plan_table(made, sizes, title=title))
     console.print(state_line(made))
