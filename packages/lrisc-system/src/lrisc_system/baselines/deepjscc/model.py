@@ -21,7 +21,6 @@ from einops import rearrange
 from torch import Generator, Tensor, nn
 
 from jscc_ratetoken import (
-    AWGN,
     Channel,
     dequantize_gain,
     lmmse_weight,
@@ -30,7 +29,7 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
+from lrisc_system.baselines.linear.analog import PATCH, AnalogModel, AnalogSignal, analog_cbr
 from lrisc_system.data.padding import crop_to_size, pad_to_stride
 from lrisc_system.storage.pretrained import read_model, write_model
 
@@ -63,7 +62,7 @@ class DeepJSCCConfig:
             )
 
 
-class DeepJSCC(nn.Module):
+class DeepJSCC(nn.Module, AnalogModel):
     """Send images by one trained autoencoder of fixed bandwidth.
 
     Args:
@@ -163,21 +162,6 @@ class DeepJSCC(nn.Module):
         received = to_real(signal.symbols).unflatten(1, (grid[0] * grid[1], -1))
         image = self.decode(received, snr_db, gain=dequantize_gain(signal.gain_code), grid=grid)
         return crop_to_size(image, image_size).clamp(0.0, 1.0)
-
-    def transmit(
-        self,
-        image: Tensor,
-        snr_db: Tensor,
-        *,
-        channel: Channel | None = None,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        """Send, cross the channel (AWGN by default) and receive images (B, 3, H, W)."""
-        channel = AWGN() if channel is None else channel
-        sent = self.send(image)
-        received = channel(sent.symbols, snr_db, generator=generator)
-        size = (image.shape[-2], image.shape[-1])
-        return self.receive(AnalogSignal(received, sent.gain_code), snr_db, image_size=size)
 
     def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
         """Channel uses over 3 H W: the symbols, and the gain's byte at capacity."""

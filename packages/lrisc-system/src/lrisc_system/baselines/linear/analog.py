@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -40,8 +40,22 @@ def analog_cbr(image_size: tuple[int, int], *, reals_per_token: int, snr_db: flo
     return uses / (3 * height * width)
 
 
-class AnalogModel(Protocol):
+class AnalogModel(ABC):
     """What `LinearLink` and `DeepJSCC` have in common."""
+
+    @abstractmethod
+    def send(self, image: Tensor) -> AnalogSignal:
+        """Turn images (B, 3, H, W) in [0, 1], of any size, into symbols of unit mean power."""
+
+    @abstractmethod
+    def receive(
+        self, signal: AnalogSignal, snr_db: Tensor, *, image_size: tuple[int, int]
+    ) -> Tensor:
+        """Turn the symbols that arrived at snr_db (B,) into images (B, 3, *image_size)."""
+
+    @abstractmethod
+    def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
+        """Tell the bandwidth that an image (H, W) takes, side information included."""
 
     def transmit(
         self,
@@ -51,12 +65,22 @@ class AnalogModel(Protocol):
         channel: Channel | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
-        """Send images (B, 3, H, W) in [0, 1] at snr_db (B,): what arrives."""
-        ...
+        """Send images over a channel and receive them.
 
-    def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
-        """Tell the bandwidth that an image (H, W) takes, side information included."""
-        ...
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            snr_db: (B,).
+            channel: of the link; AWGN by default.
+            generator: of fading and noise.
+
+        Returns:
+            (B, 3, H, W) in [0, 1].
+        """
+        channel = AWGN() if channel is None else channel
+        sent = self.send(image)
+        received = channel(sent.symbols, snr_db, generator=generator)
+        size = (image.shape[-2], image.shape[-1])
+        return self.receive(AnalogSignal(received, sent.gain_code), snr_db, image_size=size)
 
 
 class AnalogLink:

@@ -16,8 +16,6 @@ from torch import Generator, Tensor, nn
 
 from entropy_hyperprior import PatchPCA, fit_patch_pca
 from jscc_ratetoken import (
-    AWGN,
-    Channel,
     dequantize_gain,
     lmmse_weight,
     normalize_power,
@@ -25,13 +23,13 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.baselines.linear.analog import PATCH, AnalogSignal, analog_cbr
+from lrisc_system.baselines.linear.analog import PATCH, AnalogModel, AnalogSignal, analog_cbr
 from lrisc_system.data.padding import crop_to_size, pad_to_stride
 
 MIN_VARIANCE = 1e-8  # far below the variance of rounding to 8 bits, 1.3e-6
 
 
-class LinearLink(nn.Module):
+class LinearLink(nn.Module, AnalogModel):
     """Send the leading components of every 16 x 16 patch as they are.
 
     Args:
@@ -102,21 +100,6 @@ class LinearLink(nn.Module):
             i=PATCH,
         )
         return crop_to_size(image, image_size).clamp(0.0, 1.0)
-
-    def transmit(
-        self,
-        image: Tensor,
-        snr_db: Tensor,
-        *,
-        channel: Channel | None = None,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        """Send, cross the channel (AWGN by default) and receive images `(B, 3, H, W)`."""
-        channel = AWGN() if channel is None else channel
-        sent = self.send(image)
-        received = channel(sent.symbols, snr_db, generator=generator)
-        size = (image.shape[-2], image.shape[-1])
-        return self.receive(AnalogSignal(received, sent.gain_code), snr_db, image_size=size)
 
     def cbr(self, image_size: tuple[int, int], *, snr_db: float) -> float:
         """Channel uses over `3 H W`: the symbols, and the gain's byte at capacity."""
