@@ -131,6 +131,8 @@ class Trainer:
                 self.output.write_card(position)
             self.output.finish(position, self.model, self.average)
         self.accelerator.end_training()
+        folder = self.settings.output / "model"
+        self.monitor.say(f"Model: {folder}. Open it with --checkpoint {folder}.")
 
     def _start(self) -> None:
         """Set the initial weights: those of a trained model, or the closed form."""
