@@ -8,7 +8,7 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 
-from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME, WEIGHTS_NAME
 from lrisc_system.storage.tensors import load_weights
 from lrisc_system.training.flop import count_flop
 from lrisc_system.training.monitor import Monitor
@@ -71,7 +71,7 @@ class Trainer:
             if settings.minutes is None
             else TimeSchedule(self.recipe.stages, minutes=settings.minutes)
         )
-        self.states = list_states(settings.output / "checkpoints")
+        self.states = list_states(settings.output / STATES_NAME)
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.model = self._build()
@@ -131,7 +131,7 @@ class Trainer:
                 self.output.write_card(position)
             self.output.finish(position, self.model, self.average)
         self.accelerator.end_training()
-        folder = self.settings.output / "model"
+        folder = self.settings.output / MODEL_NAME
         self.monitor.say(f"Model: {folder}. Open it with --checkpoint {folder}.")
 
     def _start(self) -> None:
