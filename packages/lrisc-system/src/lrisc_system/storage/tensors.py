@@ -9,7 +9,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-
 EIGHT_BITS = ".scale8"  # ends the names of the scales of weights in 8 bits
 
 

@@ -8,8 +8,8 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 
-from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME, WEIGHTS_NAME
-from lrisc_system.storage.tensors import load_weights
+from lrisc_system.storage.checkpoint import load_start
+from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
 from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.moving_average import MovingAverage
@@ -140,7 +140,7 @@ class Trainer:
         if trained is None:
             self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
-            load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
+            load_start(self.model, trained, preset=self.settings.preset, fresh=self.settings.only)
         self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
 
     def _train_stage(self, index: int, first_step: int) -> int:
