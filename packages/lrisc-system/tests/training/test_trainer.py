@@ -226,13 +226,16 @@ def few(folder, tmp_path_factory):
     return photos
 
 
-def test_a_run_says_where_its_model_is(settings, few, tmp_path, capsys, monkeypatch):
+def test_a_run_says_what_it_leaves_out_and_where_its_model_is(
+    settings, few, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setenv("COLUMNS", "40")  # the line is not broken
     options = replace(settings, data=few, output=tmp_path / "run", first_stage="3-larger-crops")
     trainer.Trainer(options, TrainableLRISC()).run()
     model = tmp_path / "run" / "model"
-    last = capsys.readouterr().out.rstrip().splitlines()[-1]
-    assert last == f"Model: {model}. Open it with --checkpoint {model}."
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    assert lines[0] == "no photo was held out, so there is no validation"
+    assert lines[-1] == f"Model: {model}. Open it with --checkpoint {model}."
 
 
 def test_an_old_run_is_not_overwritten(finished, settings):

@@ -124,6 +124,8 @@ class Trainer:
         )
         self.monitor.resume(position, totals)
         self.output.write_card(position)
+        if not self.output.held_out:
+            self.monitor.say("no photo was held out, so there is no validation")
         with self.monitor:
             for index in range(position.stage, len(self.recipe.stages)):
                 first_step = position.step if index == position.stage else 0
