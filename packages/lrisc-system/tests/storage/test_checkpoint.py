@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from lrisc_system.config import TINY
 from lrisc_system.decoders import SynthesisDecoder
 from lrisc_system.storage.checkpoint import (
     load_model,
+    load_start,
     recorded_model,
     recorded_preset,
     save_model,
@@ -138,6 +140,32 @@ def test_without_its_function_it_is_one_clear_line(tmp_path):
     assert "of the model's tensors and holds 11 (decoder.synthesis." in message
     assert "its run card says --model mine:plain" in message
     assert "--model module:function, or load_model(..., make_model=function)" in message
+
+
+def test_training_cannot_start_from_another_config(saved):
+    wider = LRISC(replace(TINY, adapter_hidden=16))
+    message = (
+        "^expected a checkpoint of the preset 'tiny', got one with another config{}: " + f"{saved}$"
+    )
+    with pytest.raises(CheckpointError, match=message.format("")):
+        load_start(wider, saved, preset="tiny")
+    (saved / "run.json").write_text('{"model": "lrisc", "preset": "small"}')
+    with pytest.raises(CheckpointError, match=message.format(", that of 'small'")):
+        load_start(wider, saved, preset="tiny")
+
+
+def test_training_starts_from_another_config_of_the_parts_that_it_trains(system, saved):
+    unet = replace(TINY.diffusion.unet, base_channels=2 * TINY.diffusion.unet.base_channels)
+    wider = LRISC(replace(TINY, diffusion=replace(TINY.diffusion, unet=unet)))
+    with pytest.raises(CheckpointError, match="got one with another config"):
+        load_start(wider, saved, preset="tiny")
+    load_start(wider, saved, preset="tiny", fresh=("decoder",))
+    assert torch.equal(wider.g_a.linear.weight, system.g_a.linear.weight)
+
+
+def test_parts_of_another_kind_are_listed_where_the_config_is_the_same(saved):
+    with pytest.raises(CheckpointError, match="of the model's tensors and holds"):
+        load_start(plain_decoder(TINY), saved, preset="tiny")
 
 
 def compiled(config):

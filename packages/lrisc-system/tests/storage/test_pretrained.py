@@ -45,6 +45,22 @@ def test_from_pretrained_refuses_what_load_model_refuses(saved):
         LRISC.from_pretrained(saved)
 
 
+@pytest.mark.parametrize("place", [".", "checkpoints", "checkpoints/2-last-000001"])
+def test_the_folder_of_a_run_names_its_finished_model(system, tmp_path, place):
+    run = tmp_path / "run"
+    folder = run / place
+    folder.mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"config\.json, got \S+$"):
+        LRISC.from_pretrained(folder)
+    save_model(system, run / "model")
+    with pytest.raises(CheckpointError) as caught:
+        LRISC.from_pretrained(folder)
+    assert str(caught.value) == (
+        f"expected a checkpoint folder with config.json, got {folder}; "
+        f"the finished model of this run is in {run / 'model'}"
+    )
+
+
 def test_a_repository_that_cannot_be_reached(tmp_path):
     with pytest.raises(CheckpointError, match="got nobody/nothing"):
         LRISC.from_pretrained("nobody/nothing", cache_dir=tmp_path, local_files_only=True)

@@ -44,6 +44,16 @@ def test_weights_of_another_shape_are_named(tmp_path):
         load_weights(nn.Linear(3, 3), tmp_path / "a.safetensors")
 
 
+def test_weights_in_8_bits_are_named(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_file({"weight": torch.zeros(3, 3).to(torch.int8), "weight.scale8": torch.ones(3)}, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(nn.Linear(3, 3), path)
+    assert str(caught.value) == (
+        f"{path} holds 8-bit weights for scripts/gpu_kit.sh, which no command opens"
+    )
+
+
 def test_a_part_may_be_of_another_model(system, saved):
     """What of it has the same names and shapes is taken all the same."""
     other = LRISC(TINY)

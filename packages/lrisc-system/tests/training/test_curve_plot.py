@@ -2,16 +2,30 @@ from lrisc_system.data.images import load_image
 from lrisc_system.training.curve_plot import plot_curves
 from lrisc_system.training.recipes import Stage
 
+CURVES: list[dict[str, object]] = [
+    {"stage": "a", "step": 10, "total": 1.0, "cbr": 0.1},
+    {"stage": "a", "step": 20, "validation": {"psnr": 20.0, "lpips": 0.5}},
+    {"stage": "b", "step": 10, "total": 0.5, "cbr": 0.1},
+]
+STAGES = [Stage("a", trainable=("",)), Stage("b", trainable=("",))]
+
+
+def draw(curves, path):
+    plot_curves(STAGES, curves, path)
+    return load_image(path)
+
 
 def test_curves_are_drawn_over_the_steps_of_the_run(tmp_path):
-    stages = [Stage("a", trainable=("",)), Stage("b", trainable=("",))]
-    curves = [
-        {"stage": "a", "step": 10, "total": 1.0, "cbr": 0.1},
-        {"stage": "a", "step": 20, "validation": {"psnr": 20.0, "lpips": 0.5}},
-        {"stage": "b", "step": 10, "total": 0.5, "cbr": 0.1},
-    ]
-    plot_curves(stages, curves, tmp_path / "full.png")
-    plot_curves(stages, [], tmp_path / "empty.png")
-    full, empty = (load_image(tmp_path / f"{name}.png") for name in ("full", "empty"))
-    assert full.shape == empty.shape == (1, 3, 700, 900)
-    assert not (full == empty).all()
+    full = draw(CURVES, tmp_path / "full.png")
+    other = draw([*CURVES[:2], {**CURVES[2], "total": 0.9}], tmp_path / "other.png")
+    assert full.shape == other.shape == (1, 3, 700, 900)
+    differ = (full != other).any(dim=(0, 1))
+    assert differ[:350, :450].any()  # the loss stands above on the left
+    assert not differ[350:].any()
+    assert not differ[:, 450:].any()
+
+
+def test_without_validations_their_panels_are_left_out(tmp_path):
+    trained = draw([CURVES[0], CURVES[2]], tmp_path / "trained.png")
+    assert trained.shape == (1, 3, 350, 900)
+    assert (trained[..., 450:] < 0.5).any()  # the CBR

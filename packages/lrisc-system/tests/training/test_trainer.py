@@ -217,6 +217,27 @@ def test_a_run_of_some_minutes_resumes_with_the_time_that_is_left(timed, tmp_pat
     assert len(set(steps_of(output))) == len(steps_of(output))
 
 
+@pytest.fixture(scope="module")
+def few(folder, tmp_path_factory):
+    """Two photos, none of them held out."""
+    photos = tmp_path_factory.mktemp("few")
+    for name in ("photo00.png", "photo01.png"):
+        shutil.copy(folder / name, photos)
+    return photos
+
+
+def test_a_run_says_what_it_leaves_out_and_where_its_model_is(
+    settings, few, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "40")  # the line is not broken
+    options = replace(settings, data=few, output=tmp_path / "run", first_stage="3-larger-crops")
+    trainer.Trainer(options, TrainableLRISC()).run()
+    model = tmp_path / "run" / "model"
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    assert lines[0] == "no photo was held out, so there is no validation"
+    assert lines[-1] == f"Model: {model}. Open it with --checkpoint {model}."
+
+
 def test_an_old_run_is_not_overwritten(finished, settings):
     with pytest.raises(ValueError, match="--resume"):
         trainer.Trainer(settings, TrainableLRISC()).run()

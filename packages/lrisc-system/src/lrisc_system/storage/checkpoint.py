@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 
 from lrisc_system.config import LRISCConfig
 from lrisc_system.decoders import ImageDecoder
-from lrisc_system.storage.pretrained import read_model, write_model
-from lrisc_system.storage.tensors import CheckpointError, MismatchError
+from lrisc_system.storage.pretrained import CONFIG_NAME, WEIGHTS_NAME, read_model, write_model
+from lrisc_system.storage.tensors import CheckpointError, MismatchError, load_weights
 from lrisc_system.system import LRISC
 from roi_saliency import SaliencyDetector
 
@@ -79,6 +81,42 @@ def load_model(
             f"{error}; a model with parts of your own needs the function that makes it{by}: "
             "--model module:function, or load_model(..., make_model=function)"
         ) from error
+
+
+def load_start(model: nn.Module, folder: Path, *, preset: str, fresh: tuple[str, ...] = ()) -> None:
+    """Fill a model that is about to be trained with the weights of a trained one.
+
+    Args:
+        model: of any kind, with its sizes in the dataclass `config`.
+        folder: folder of the trained model.
+        preset: name of the preset that `model` is of.
+        fresh: parts that may be of another model, as `load_weights` takes them.
+
+    Raises:
+        MismatchError: if the weights do not fit; if the config is another one too, it says so.
+        CheckpointError: if the files are damaged.
+    """
+    try:
+        load_weights(model, folder / WEIGHTS_NAME, fresh=fresh)
+    except MismatchError as error:
+        own = json.loads(json.dumps(asdict(cast(Any, model.config))))
+        if _read_config(folder) in (None, own):
+            raise
+        made = recorded_preset(folder)
+        of = "" if made in (None, preset) else f", that of {made!r}"
+        raise MismatchError(
+            f"expected a checkpoint of the preset {preset!r}, got one with another config{of}: "
+            f"{folder}"
+        ) from error
+
+
+def _read_config(folder: Path) -> Any:
+    """Read the config in a folder as plain JSON; None if there is none."""
+    path = folder / CONFIG_NAME
+    try:
+        return json.loads(path.read_text()) if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or no config: {error}") from error
 
 
 def recorded_model(folder: Path) -> str | None:

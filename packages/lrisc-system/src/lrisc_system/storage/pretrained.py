@@ -27,6 +27,9 @@ CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
 
+MODEL_NAME = "model"  # in the folder of a run: the finished model
+STATES_NAME = "checkpoints"  # and what it can be resumed from
+
 Model = TypeVar("Model", bound=nn.Module)
 
 
@@ -62,13 +65,27 @@ def read_model(folder: Path, build: Callable[[str], Model]) -> Model:
     """
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         if not (folder / name).is_file():
-            raise CheckpointError(f"expected a checkpoint folder with {name}, got {folder}")
+            raise CheckpointError(
+                f"expected a checkpoint folder with {name}, got {folder}{name_finished(folder)}"
+            )
     try:
         model = build((folder / CONFIG_NAME).read_text())
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error
     load_weights(model, folder / WEIGHTS_NAME)
     return model.eval()
+
+
+def name_finished(folder: Path) -> str:
+    """Say where the finished model lies if a folder is that of a run, or below its checkpoints.
+
+    Returns:
+        The end of an error message, empty if there is no such model.
+    """
+    runs = [folder, *(p.parent for p in (folder, *folder.parents) if p.name == STATES_NAME)]
+    models = (run / MODEL_NAME for run in runs)
+    found = next((model for model in models if (model / CONFIG_NAME).is_file()), None)
+    return "" if found is None else f"; the finished model of this run is in {found}"
 
 
 class HubModel(ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag="image-to-image"):

@@ -9,6 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+EIGHT_BITS = ".scale8"  # ends the names of the scales of weights in 8 bits
+
 
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged, or of another model."""
@@ -31,11 +33,15 @@ def load_weights(model: nn.Module, path: Path, *, fresh: tuple[str, ...] = ()) -
 
     Raises:
         MismatchError: if its tensors are not those of the model.
-        CheckpointError: if the file is damaged.
+        CheckpointError: if the file is damaged, or holds weights in 8 bits.
     """
     names = {plain_name(name): name for name in model.state_dict()}
     own = {plain_name(name): tensor for name, tensor in model.state_dict().items()}
     stored = {plain_name(name): tensor for name, tensor in read_tensors(path).items()}
+    if any(name.endswith(EIGHT_BITS) for name in stored):
+        raise CheckpointError(
+            f"{path} holds 8-bit weights for scripts/gpu_kit.sh, which no command opens"
+        )
     kept = {name: tensor for name, tensor in own.items() if name.startswith(fresh)}
     state = kept | {
         name: tensor

@@ -10,7 +10,7 @@ from lrisc_system.training.recipes import Stage
 
 
 def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], path: Path) -> None:
-    """Draw loss, CBR, PSNR and LPIPS over the steps of the whole run.
+    """Draw loss, CBR, PSNR and LPIPS over the steps of the whole run, each if it was measured.
 
     Args:
         stages: stages of the run.
@@ -37,10 +37,14 @@ def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], pa
         for key, title in names.items():
             if key in figures:
                 panels[title].append((step, figures[key]))
-    figure = Figure(figsize=(9, 7))
-    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.08, top=0.95, hspace=0.35)
-    for axes, (title, points) in zip(figure.subplots(2, 2).flat, panels.items(), strict=True):
-        axes.plot(*zip(*points, strict=True) if points else ([], []), ".-")
+    drawn = {title: points for title, points in panels.items() if points}
+    rows = max(1, (len(drawn) + 1) // 2)
+    figure = Figure(figsize=(9, 3.5 * rows))
+    figure.subplots_adjust(
+        left=0.08, right=0.98, bottom=0.16 / rows, top=1 - 0.1 / rows, hspace=0.35
+    )
+    for axes, (title, points) in zip(figure.subplots(rows, 2).flat, drawn.items(), strict=False):
+        axes.plot(*zip(*points, strict=True), ".-")
         axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
         for start in first.values():
             axes.axvline(start, color="0.85", zorder=0)

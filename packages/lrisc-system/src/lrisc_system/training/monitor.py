@@ -141,6 +141,10 @@ class Monitor:
         yield
         self.waited += time.monotonic() - begun
 
+    def say(self, line: str) -> None:
+        """Print one line as it is, without a break at the width of the terminal."""
+        self.console.print(line, soft_wrap=True, markup=False, highlight=False)
+
     def skipped(self, lines: tuple[str, ...]) -> None:
         """Count photos that could not be read; print each error once."""
         for line in lines:

@@ -18,7 +18,7 @@ from lrisc_system.data.photos import Fingerprint, hash_names
 from lrisc_system.devices import describe_device
 from lrisc_system.storage.checkpoint import CARD_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
-from lrisc_system.storage.pretrained import WEIGHTS_NAME
+from lrisc_system.storage.pretrained import WEIGHTS_NAME, name_finished
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.training.curve_plot import plot_curves
 from lrisc_system.training.progress import Position, RunTotals
@@ -188,7 +188,9 @@ def describe_start(trained: Path | None) -> str:
     try:
         return f"weights {hash_file(path)[:16]}"
     except OSError as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+        raise CheckpointError(
+            f"{path} is damaged or no safetensors file: {error}{name_finished(trained)}"
+        ) from error
 
 
 def versions() -> dict[str, str]:

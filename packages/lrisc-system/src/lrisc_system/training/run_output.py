@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lrisc_system.data.photos import find_masks
 from lrisc_system.metrics.lpips import lpips_network
+from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.monitor import Monitor, read_curves
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.progress import Position, RunTotals
@@ -79,7 +80,7 @@ class RunOutput:
         totals = self._totals()
         if self.accelerator.is_main_process:
             save_state(
-                self.settings.output / "checkpoints",
+                self.settings.output / STATES_NAME,
                 position,
                 model=model_state,
                 average=average_state,
@@ -121,8 +122,9 @@ class RunOutput:
         """Write the averaged model, and the run card next to it."""
         averaged, card = self._averaged(model, average), self._card_at(position)
         if self.accelerator.is_main_process:
-            self.trainable.save(averaged, self.settings.output / "model")
-            finish_card(card, self.settings.output, model=self.settings.output / "model")
+            folder = self.settings.output / MODEL_NAME
+            self.trainable.save(averaged, folder)
+            finish_card(card, self.settings.output, model=folder)
 
     def _averaged(self, model: nn.Module, average: MovingAverage) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""

@@ -8,8 +8,8 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 
-from lrisc_system.storage.pretrained import WEIGHTS_NAME
-from lrisc_system.storage.tensors import load_weights
+from lrisc_system.storage.checkpoint import load_start
+from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
 from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.moving_average import MovingAverage
@@ -71,7 +71,7 @@ class Trainer:
             if settings.minutes is None
             else TimeSchedule(self.recipe.stages, minutes=settings.minutes)
         )
-        self.states = list_states(settings.output / "checkpoints")
+        self.states = list_states(settings.output / STATES_NAME)
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
         self.model = self._build()
@@ -124,6 +124,8 @@ class Trainer:
         )
         self.monitor.resume(position, totals)
         self.output.write_card(position)
+        if not self.output.held_out:
+            self.monitor.say("no photo was held out, so there is no validation")
         with self.monitor:
             for index in range(position.stage, len(self.recipe.stages)):
                 first_step = position.step if index == position.stage else 0
@@ -131,6 +133,8 @@ class Trainer:
                 self.output.write_card(position)
             self.output.finish(position, self.model, self.average)
         self.accelerator.end_training()
+        folder = self.settings.output / MODEL_NAME
+        self.monitor.say(f"Model: {folder}. Open it with --checkpoint {folder}.")
 
     def _start(self) -> None:
         """Set the initial weights: those of a trained model, or the closed form."""
@@ -138,7 +142,7 @@ class Trainer:
         if trained is None:
             self.trainable.start(self.model, self.source, seed=self.settings.seed)
         else:
-            load_weights(self.model, trained / WEIGHTS_NAME, fresh=self.settings.only)
+            load_start(self.model, trained, preset=self.settings.preset, fresh=self.settings.only)
         self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
 
     def _train_stage(self, index: int, first_step: int) -> int:
