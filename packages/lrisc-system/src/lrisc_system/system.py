@@ -105,6 +105,9 @@ class LRISC(StoredChain):
             raise ValueError(f"expected one image (1, 3, H, W), got {tuple(image.shape)}")
         if eta is not None and cbr is not None:
             raise ValueError("expected eta or cbr, got both")
+        for name, number in (("eta", eta), ("cbr", cbr)):
+            if number is not None and not 0 < number < math.inf:
+                raise ValueError(f"expected {name} above 0, got {number:g}")
         saliency = self.detector(image) if saliency is None else saliency
         source = self.encode(
             pad_to_stride(image, stride=STRIDE), pad_to_stride(saliency, stride=STRIDE), alpha=alpha

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import torch
 
 from jscc_ratetoken import Channel
 from lrisc_system.baselines.deepjscc.trainable import TrainableDeepJSCC
-from lrisc_system.config import preset
+from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.link import Link
 from lrisc_system.storage.checkpoint import recorded_model
 from lrisc_system.storage.tensors import CheckpointError
@@ -46,9 +49,43 @@ def find_model(name: str) -> TrainableModel[Any]:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does, and the script `lrisc` does not
     try:
-        return TrainableLRISC(make_model=getattr(importlib.import_module(module), function))
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"expected module:function, got {name!r}: {error}") from error
+        make = getattr(importlib.import_module(module), function)
+    except (Exception, SystemExit) as error:  # a module of the user's may raise anything
+        raise ValueError(f"expected module:function, got {name!r}: {in_one_line(error)}") from error
+    if not callable(make):
+        raise ValueError(
+            f"expected module:function, got {name!r}, which is of type {type(make).__name__}"
+        )
+    return TrainableLRISC(make_model=partial(make_checked, make, name))
+
+
+def make_checked(make: Callable[[LRISCConfig], object], name: str, config: LRISCConfig) -> LRISC:
+    """Make a model by a user's function.
+
+    Args:
+        make: config -> model.
+        name: `module:function`, for errors.
+        config: config of the model.
+
+    Raises:
+        ValueError: if the function raises, or what it returns is no LRISC; in one line, with the
+            file and line of the user's code.
+    """
+    try:
+        model = make(config)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{last.filename}:{last.lineno}"
+        raise ValueError(f"{name} raised {in_one_line(error)} at {place}") from error
+    if not isinstance(model, LRISC):
+        raise ValueError(f"expected {name} to return an LRISC, got {type(model).__name__}")
+    return model
+
+
+def in_one_line(error: BaseException) -> str:
+    """Name an error's type and the first line of its message."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
@@ -87,8 +124,13 @@ def _in_current_folder(name: str) -> bool:
 
     A run card may come from anywhere: it alone must not run a function of any installed package.
     """
-    path = Path.cwd().joinpath(*name.partition(":")[0].split("."))
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+    module = name.partition(":")[0]
+    path = Path.cwd().joinpath(*module.split("."))
+    files = [path.with_suffix(".py"), path / "__init__.py"]
+    imported = getattr(sys.modules.get(module), "__file__", None)
+    if module in sys.modules and (imported is None or Path(imported).resolve() not in files):
+        return False
+    return any(file.is_file() for file in files)
 
 
 def open_model(

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from lrisc_system.storage.tensors import plain_name
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -34,11 +36,14 @@ def average_models(models: Sequence[Model]) -> Model:
     """
     if not models:
         raise ValueError("expected at least one model to average, got none")
-    parameters = [dict(model.named_parameters()) for model in models]
+    parameters: list[dict[str, Tensor]] = [
+        {plain_name(name): tensor for name, tensor in model.named_parameters()} for model in models
+    ]
     shapes = [{name: tensor.shape for name, tensor in own.items()} for own in parameters]
     if any(other != shapes[0] for other in shapes):
         raise ValueError("expected models with parameters of the same names and shapes")
     average = copy.deepcopy(models[-1])  # buffers, such as coding tables, may differ in size
     for name, parameter in average.named_parameters():
-        parameter.copy_(torch.stack([own[name] for own in parameters]).mean(dim=0))
+        same = [own[plain_name(name)] for own in parameters]
+        parameter.copy_(torch.stack(same).mean(dim=0))
     return average

@@ -74,8 +74,10 @@ def ending_in_one_line() -> Iterator[None]:
 
 def describe(error: Exception) -> str:
     """Describe an error in one line, also one from a data loading process."""
-    last = str(error).splitlines()[-1] if str(error) else type(error).__name__
-    return last.removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
+    lines = str(error).splitlines() or [type(error).__name__]
+    if not lines[0].startswith("Caught "):  # DataLoader's own words, before a traceback
+        return lines[0]
+    return lines[-1].removeprefix(f"{type(error).__module__}.{type(error).__qualname__}: ")
 
 
 def report(line: str) -> None:

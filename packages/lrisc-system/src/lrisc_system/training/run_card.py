@@ -244,9 +244,3 @@ def write_average_card(
         "versions": versions(),
     }
     write_atomically(folder / CARD_NAME, (json.dumps(card, indent=1) + "\n").encode())
-
-
-def read_resumes(folder: Path) -> list[str]:
-    """Read the positions at which the run of a folder was resumed before."""
-    path = folder / CARD_NAME
-    return list(json.loads(path.read_text())["resumed_at"]) if path.exists() else []

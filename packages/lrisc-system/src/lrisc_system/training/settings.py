@@ -126,8 +126,13 @@ class TrainSettings:
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"expected a {name} of at least 1, got {number}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"expected a learning rate above 0, got {self.learning_rate:g}")
+        for name in ("learning_rate", "minutes", "steps_scale", "max_norm"):
+            number = getattr(self, name)
+            if number is not None and not 0 < number < math.inf:
+                raise ValueError(f"expected a {name} above 0, got {number:g}")
+        for name in ("validation_photos", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")
 
     def adjust(self, known: Recipe) -> Recipe:
         """Apply the changes of these settings to the recipe of the preset.

@@ -187,6 +187,31 @@ def make_optimizer(parameters: Iterable[nn.Parameter], *, lr: float, fused: bool
     return Adam(parameters, lr=lr, fused=fused)
 
 
+def check_parts(recipe: Recipe, settings: TrainSettings, model: nn.Module) -> None:
+    """Check that every stage trains something, and that the user named parts that the model has.
+
+    The recipes of presets may name parts that a model of one's own lacks.
+
+    Raises:
+        ValueError: naming the stage or the option, and the part.
+    """
+    parts = sorted(name for name, _ in model.named_children())
+    known = [name for name, _ in [*model.named_modules(), *model.named_parameters()]]
+    named = [("--only", prefix) for prefix in settings.only]
+    if settings.recipe is not None:
+        named += [
+            (f"stage {stage.name}", prefix)
+            for stage in recipe.stages
+            for prefix in (*stage.trainable, *stage.frozen)
+        ]
+    for place, prefix in named:
+        if not any(name.startswith(prefix) for name in known):
+            raise ValueError(f"{place}: expected parts that the model has, {parts}, got {prefix!r}")
+    for stage in recipe.stages:
+        if not any(stage.parameters(model)):
+            raise ValueError(f"stage {stage.name}: expected parts with parameters, got none")
+
+
 def freeze_all_but(stage: Stage, model: nn.Module) -> dict[str, nn.Parameter]:
     """Turn gradients on for the parameters of a stage only, and return these.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from shutil import rmtree
 
@@ -69,7 +69,8 @@ def save_state(
 
 def list_states(folder: Path) -> list[Path]:
     """List the complete checkpoints of a run, oldest first."""
-    return sorted(path.parent for path in folder.glob(f"stage*/{STATE_NAME}"))
+    states = (path.parent for path in folder.glob(f"stage*/{STATE_NAME}"))
+    return sorted(states, key=lambda state: astuple(load_position(state)))
 
 
 def load_position(state: Path) -> Position:

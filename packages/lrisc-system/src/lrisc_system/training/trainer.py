@@ -15,7 +15,8 @@ from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
-from lrisc_system.training.run_card import describe_run, read_resumes
+from lrisc_system.training.resumption import check_same_run, read_resumes
+from lrisc_system.training.run_card import describe_run
 from lrisc_system.training.run_output import RunOutput
 from lrisc_system.training.schedule import (
     Schedule,
@@ -25,6 +26,7 @@ from lrisc_system.training.schedule import (
 )
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import (
+    check_parts,
     check_stages,
     freeze_all_but,
     load_loss_networks,
@@ -74,10 +76,16 @@ class Trainer:
         self.states = list_states(settings.output / STATES_NAME)
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
+        if self.states:
+            check_same_run(
+                settings.output,
+                model=settings.model,
+                preset=settings.preset,
+                seed=settings.seed,
+                recipe=self.recipe,
+            )
         self.model = self._build()
-        if not all(any(stage.parameters(self.model)) for stage in self.recipe.stages):
-            parts = sorted(name for name, _ in self.model.named_children())
-            raise ValueError(f"expected parts that the model has, {parts}, got {settings.only}")
+        check_parts(self.recipe, settings, self.model)
         self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
         self.perceptual = load_loss_networks(self.recipe, settings, device=device)
         self.monitor = Monitor(
