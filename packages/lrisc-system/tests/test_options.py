@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 import pytest
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import read_options
+from lrisc_system.options import AS_BANDWIDTH, Bandwidth, read_options
 
 
 def command(
@@ -70,3 +70,30 @@ def test_one_process_explains(rank, lines, monkeypatch, capsys):
         read("--help")
     assert not stop.value.code
     assert ("usage: program" in capsys.readouterr().out) is lines
+
+
+def bandwidths(
+    *,
+    cbr: Bandwidth = 1 / 48,
+    several: tuple[Bandwidth, ...] = (1 / 24, 0.1),
+    most: Annotated[float | None, AS_BANDWIDTH, arg(help_behavior_hint="")] = None,
+) -> tuple[float, tuple[float, ...], float | None]:
+    """Do something."""
+    return cbr, several, most
+
+
+def test_a_bandwidth_may_be_a_fraction():
+    def given(*words):
+        return read_options(bandwidths, prog="program", arguments=words)()
+
+    assert given() == (1 / 48, (1 / 24, 0.1), None)
+    words = ("--cbr", "1/96", "--several", "1/16", "0.02", "--most", "1/32")
+    assert given(*words) == (1 / 96, (1 / 16, 0.02), 1 / 32)
+
+
+def test_the_help_shows_fractions(capsys):
+    with pytest.raises(SystemExit):
+        read_options(bandwidths, prog="program", arguments=["--help"])
+    shown = capsys.readouterr().out
+    assert "(default: 1/48)" in shown
+    assert "(default: 1/24 0.1)" in shown

@@ -14,6 +14,9 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 from tyro.conf import arg
+from tyro.constructors import PrimitiveConstructorSpec
+
+from lrisc_system.bandwidth import name_cbr, read_cbr
 
 CHECKPOINT_HELP = "Folder of the model: config.json and model.safetensors."
 MODEL_HELP = (
@@ -47,6 +50,16 @@ FirstCheckpoint = Annotated[
     ),
 ]
 NewModel = Annotated[str, arg(help=MODEL_HELP, metavar="KIND")]
+
+# A bandwidth may also be written as a fraction.
+AS_BANDWIDTH: PrimitiveConstructorSpec[Any] = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="CBR",
+    instance_from_str=lambda words: read_cbr(words[0]),
+    is_instance=lambda value: value is None or isinstance(value, (int, float)),
+    str_from_instance=lambda cbr: ["none" if cbr is None else name_cbr(cbr)],
+)
+Bandwidth = Annotated[float, AS_BANDWIDTH]
 
 # Options without a default value; their help says what happens without them.
 PathOption = Annotated[Path | None, arg(metavar="PATH", help_behavior_hint="")]

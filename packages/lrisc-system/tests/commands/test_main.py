@@ -80,8 +80,13 @@ def test_common_options_have_one_order_and_one_help(lrisc, name, options):
         (["send"], "Missing from lrisc send: PHOTO, PACKET; see lrisc send --help"),
         (
             ["demo", "--cbr", "x"],
-            "Error parsing --cbr: could not convert",
+            "Error parsing --cbr: expected a number or a fraction such as 1/48, got 'x'",
         ),
+        (
+            ["transmit", "a", "b", "--snr-db", "10", "--cbr", "1/0"],
+            "lrisc: Error parsing --cbr: expected a number or a fraction such as 1/48, got '1/0'",
+        ),
+        (["evaluate", "--data", "a", "--out", "b", "--bandwidths", "1/48", "x"], "['1/48', 'x']"),
         (["train", "--sed", "1"], "Unrecognized options: --sed, 1"),
         (["channel", "a", "b", "--fading", "x"], "Expected one of ('none', 'block', 'fast'); see"),
     ],

@@ -8,7 +8,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import arg
 
-from lrisc_system.options import Checkpoint, Device, Model, Seed
+from lrisc_system.options import Bandwidth, Checkpoint, Device, Model, Seed
 from lrisc_system.storage.shipped import SHIPPED
 
 
@@ -18,7 +18,7 @@ def demo(
     photo: Annotated[
         Path | None, arg(metavar="FILE", help_behavior_hint="(default: a photo that ships)")
     ] = None,
-    cbr: float = 1 / 24,
+    cbr: Bandwidth = 1 / 24,
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
     device: Device = None,

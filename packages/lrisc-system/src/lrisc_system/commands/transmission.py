@@ -12,7 +12,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import Checkpoint, Device, Model, Seed
+from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, Model, Seed
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
@@ -39,9 +39,10 @@ Eta = Annotated[
 ]
 CBR = Annotated[
     float | None,
+    AS_BANDWIDTH,
     arg(
         help="Largest CBR, side information included; replaces --eta.",
-        metavar="FLOAT",
+        metavar="CBR",
         help_behavior_hint="",
     ),
 ]

@@ -10,6 +10,7 @@ from tyro.conf import arg
 
 from lrisc_system.evaluation.published import SNR_DB as PUBLISHED_SNR_DB
 from lrisc_system.options import (
+    Bandwidth,
     Checkpoint,
     Device,
     IntegerOption,
@@ -79,14 +80,14 @@ class EvaluateSettings:
     deepjscc: Annotated[Path, arg(help_behavior_hint="")] = SHIPPED_DEEPJSCC
     fading: Fading = Fading.none
     snr_db: tuple[float, ...] = (1.0, 4.0, 7.0, 10.0, 13.0, 19.0)
-    cbr: float = 1 / 48
-    bandwidths: tuple[float, ...] = (1 / 96, 1 / 48, 1 / 32, 1 / 24, 1 / 16, 0.1)
+    cbr: Bandwidth = 1 / 48
+    bandwidths: tuple[Bandwidth, ...] = (1 / 96, 1 / 48, 1 / 32, 1 / 24, 1 / 16, 0.1)
     bandwidths_snr_db: float = 10.0
     seeds: int = 3
     crop: IntegerOption = None
     vgg: PathOption = None
     pictures: tuple[str, ...] = ()
-    picture_cbr: float = 0.017
+    picture_cbr: Bandwidth = 0.017
     earlier_results: PathOption = None
     published: bool = False
     checkpoint: Checkpoint = SHIPPED

@@ -6,7 +6,6 @@ from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.report.tables import (
     DETAILS,
     detail_table,
-    name_cbr,
     sweep_tables,
     table,
 )
@@ -29,14 +28,6 @@ def summaries():
         summary("linear", HIGH, psnr=24.26),
         summary("ldpc-420", HIGH, psnr=27.4, delivered=0.75),
     ]
-
-
-@pytest.mark.parametrize(
-    ("cbr", "name"),
-    [(1 / 48, "1/48"), (1 / 16, "1/16"), (0.1, "0.1"), (0.0208, "0.0208"), (0.017, "0.017")],
-)
-def test_bandwidths_are_named_as_they_were_meant(cbr, name):
-    assert name_cbr(cbr) == name
 
 
 def test_a_table_by_hand():

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markdown import Markdown
 
+from lrisc_system.bandwidth import name_cbr
 from lrisc_system.evaluation.links.registry import LINKS, MATCHED
 from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, draw_published, snr_of
 from lrisc_system.evaluation.report.pictures import draw_pictures
 from lrisc_system.evaluation.report.rd_json import write_curves
 from lrisc_system.evaluation.report.tables import (
     detail_table,
-    name_cbr,
     published_table,
     sweep_tables,
 )

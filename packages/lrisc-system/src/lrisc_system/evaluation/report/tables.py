@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from lrisc_system.bandwidth import name_cbr
 from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.published import PUBLISHED, SNR_DB
 from lrisc_system.evaluation.settings import Point
@@ -31,13 +32,6 @@ DETAILS: dict[str, tuple[str, Show]] = {
     "seconds": ("seconds", "{:.2f}".format),
 }
 NOTHING = "-"
-
-
-def name_cbr(cbr: float) -> str:
-    """Write a bandwidth as it was most likely meant: 1/48, or 0.017."""
-    inverse = 1 / cbr
-    is_fraction = abs(inverse - round(inverse)) < 1e-6 and abs(cbr - round(cbr, 3)) > 1e-9
-    return f"1/{round(inverse)}" if is_fraction else f"{cbr:.4g}"
 
 
 def sweep_tables(
