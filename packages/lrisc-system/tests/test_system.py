@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -187,3 +188,10 @@ def test_nothing_is_sent_beyond_a_tokens_rate(system):
     assert (symbols[~active_mask(rate_index, levels=TINY.codec.levels)] == 0).all()
     power = symbols.square().sum() / (active_mask(rate_index, levels=TINY.codec.levels).sum() / 2)
     assert power.item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, math.inf, math.nan])
+@pytest.mark.parametrize("name", ["eta", "cbr"])
+def test_eta_and_cbr_are_numbers_above_0(system, image, name, number):
+    with pytest.raises(ValueError, match=f"expected {name} above 0, got"):
+        system.send(image, 10.0, **{name: number})

@@ -152,3 +152,24 @@ def test_an_unknown_preset_is_refused(name, tmp_path):
 
 def test_a_model_without_parts_of_its_own_is_made_from_the_config(tmp_path):
     assert type(TrainableLRISC().make(settings(tmp_path))) is LRISC
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("make = 3", "which is of type int"),
+        ("def make(config): return None", "to return an LRISC, got NoneType"),
+        ("def make(): pass", "raised TypeError: make"),
+        ("def make(config): raise KeyError('gone')", r"raised KeyError: 'gone' at .*bad_\d\.py:1"),
+        ("def make(:", "SyntaxError"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+    ],
+)
+def test_a_function_that_makes_no_model_is_one_line(tmp_path, monkeypatch, body, message, request):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
+    module = f"bad_{request.node.callspec.indices['body']}"
+    (tmp_path / f"{module}.py").write_text(body)
+    with pytest.raises(ValueError, match=message) as caught:
+        find_model(f"{module}:make").make(settings(tmp_path))
+    assert "\n" not in str(caught.value)

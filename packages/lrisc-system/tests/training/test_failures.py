@@ -83,3 +83,7 @@ def test_an_error_of_a_loading_process_is_one_line(tmp_path):
 
 def test_an_error_without_words_is_named():
     assert describe(ValueError()) == "ValueError"
+
+
+def test_an_error_of_several_lines_is_described_by_its_first():
+    assert describe(ValueError("what is wrong\nand more of it")) == "what is wrong"

@@ -42,8 +42,12 @@ def test_a_recipe_from_a_file_takes_the_place_of_the_presets(tmp_path):
         ({"save_every": 0}, "expected save_every of at least 1, got 0"),
         ({"batch_size": 0}, "a batch_size of at least 1, got 0"),
         ({"magnification": 0}, "a magnification of at least 1, got 0"),
-        ({"learning_rate": -1.0}, "a learning rate above 0, got -1"),
-        ({"learning_rate": float("nan")}, "a learning rate above 0, got nan"),
+        ({"learning_rate": -1.0}, "expected learning_rate above 0, got -1"),
+        ({"learning_rate": float("nan")}, "expected learning_rate above 0, got nan"),
+        ({"steps_scale": float("inf")}, "expected steps_scale above 0, got inf"),
+        ({"max_norm": 0.0}, "expected max_norm above 0, got 0"),
+        ({"minutes": -2.0}, "expected minutes above 0, got -2"),
+        ({"validation_photos": -1}, "validation_photos of at least 0, got -1"),
     ],
 )
 def test_settings_say_what_is_wrong(change, message):

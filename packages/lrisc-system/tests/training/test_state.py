@@ -86,3 +86,10 @@ def test_the_optimiser_goes_on_where_it_was(tmp_path, model):
     assert again.state[model.weight]["step"] == 1
     with pytest.raises(CheckpointError, match="the optimiser of another stage: bias"):
         load_optimizer(state, again, {"weight": model.weight})
+
+
+def test_the_eleventh_stage_is_newer_than_the_third(tmp_path, model):
+    for position in (Position(2, 5), Position(9, 7), Position(10, 1)):
+        save(tmp_path, model, position)
+    states = [load_position(state) for state in list_states(tmp_path)]
+    assert states[-2:] == [Position(9, 7), Position(10, 1)]

@@ -129,7 +129,7 @@ class TrainSettings:
         for name in ("learning_rate", "minutes", "steps_scale", "max_norm"):
             number = getattr(self, name)
             if number is not None and not 0 < number < math.inf:
-                raise ValueError(f"expected a {name} above 0, got {number:g}")
+                raise ValueError(f"expected {name} above 0, got {number:g}")
         for name in ("validation_photos", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")
