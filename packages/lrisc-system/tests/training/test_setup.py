@@ -2,7 +2,11 @@ import sys
 
 import pytest
 
-from lrisc_system import train
+from lrisc_system import LRISC, train
+from lrisc_system.config import TINY
+from lrisc_system.training.recipes import Recipe, Stage
+from lrisc_system.training.settings import TrainSettings
+from lrisc_system.training.setup import check_parts
 
 
 @pytest.mark.parametrize(
@@ -15,7 +19,7 @@ from lrisc_system import train
         ({"preset": "huge"}, "expected a preset of"),
         ({"accumulate": "3"}, "divides by processes times accumulation, got 3"),
         ({"first-stage": "4"}, "expected a first stage of ['0-hyperprior', "),
-        ({"only": "decodr"}, "'jscc_encoder', 'smooth_mask'], got ('decodr',)"),
+        ({"only": "decodr"}, "'jscc_encoder', 'smooth_mask'], got 'decodr'"),
         ({"start-from": "empty"}, "is damaged or no safetensors file"),
         ({"perceptual": "vgg", "vgg": "nowhere.pth"}, "nowhere.pth: expected a file of backbone"),
         ({"log-with": "ouija"}, "expected a tracker of"),
@@ -35,3 +39,25 @@ def test_a_users_mistake_is_one_line(folder, tmp_path, monkeypatch, capfd, chang
     assert error.count("\n") == 1
     assert error.startswith("lrisc: ")
     assert message in error
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (
+            Stage("s", trainable=("nosuch", "hyperprior")),
+            r"stage s: expected parts that the model has, \['decoder'.*\], got 'nosuch'",
+        ),
+        (
+            Stage("s", trainable=("",), frozen=("jscc_encoder.snr_adaptor",)),
+            "stage s: .*got 'jscc_encoder.snr_adaptor'",
+        ),
+    ],
+)
+def test_a_recipe_file_names_parts_that_the_model_has(tmp_path, stage, message):
+    settings = TrainSettings(
+        preset="tiny", data=tmp_path, output=tmp_path, recipe=tmp_path / "my.toml"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_parts(Recipe((stage,)), settings, LRISC(TINY))
+    check_parts(Recipe((Stage("s", trainable=("g_a",)),)), settings, LRISC(TINY))
