@@ -44,7 +44,7 @@ def deepjscc(reals: int) -> Job:
 
 
 JOBS: dict[str, tuple[Job, ...]] = {
-    "smoke": (Job("tests on the GPU, throughput, compile times", tests=True),),
+    "smoke": (Job("tests on the GPU, a profile of one step of `base`", tests=True),),
     "base-start": (Job("`base` from the closed form", train=("--preset", "base", *COMMON)),),
     "base-more": (
         Job(
