@@ -52,7 +52,7 @@ def test_samples_do_not_see_their_neighbours(awaken):
 def test_gradient_reaches_every_parameter(awaken):
     unet = ConditionalUNet(UNetConfig.tiny())
     awaken(unet)
-    unet(*inputs()).square().mean().backward()
+    unet(*inputs(), torch.ones(2)).square().mean().backward()
     silent = [
         name
         for name, parameter in unet.named_parameters()

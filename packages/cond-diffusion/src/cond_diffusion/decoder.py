@@ -98,7 +98,15 @@ class DiffusionDecoder(nn.Module):
         self.schedule = CosineSchedule(config.schedule_steps)
         self.unet = ConditionalUNet(config.unet)
 
-    def predict(self, x_t: Tensor, t: Tensor, y_hat: Tensor, *, base: Tensor) -> Tensor:
+    def predict(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        y_hat: Tensor,
+        *,
+        base: Tensor,
+        realism: Tensor | None = None,
+    ) -> Tensor:
         """Predict the image, `X_theta(x_t, y_hat, t / T)` of Eqs. (9) and (10).
 
         With `x_0 ~ Normal(base, v)` and `x_t ~ Normal(sqrt(abar) x_0, 1 - abar)`, the posterior
@@ -110,6 +118,7 @@ class DiffusionDecoder(nn.Module):
             t: times (B,).
             y_hat: (B, C, H/16, W/16).
             base: first guess, shaped as `x_t`, on the scale of [-1, 1].
+            realism: in [0, 1] (B,); 0 by default.
         """
         variance = self.config.base_variance if self.base is not None else 1.0
         x_t, base = x_t.float(), base.float()
@@ -118,25 +127,31 @@ class DiffusionDecoder(nn.Module):
         gain = variance * alpha_bar.sqrt() / innovation
         relative_deviation = ((1 - alpha_bar) / innovation).sqrt()
         linear = base + gain * (x_t - alpha_bar.sqrt() * base)
-        branch = self.unet(x_t, base, y_hat, t / self.schedule.steps)
+        branch = self.unet(x_t, base, y_hat, t / self.schedule.steps, realism)
         return linear + relative_deviation * branch.float()
 
     def estimate(
-        self, image: Tensor, y_hat: Tensor, *, generator: torch.Generator | None = None
+        self,
+        image: Tensor,
+        y_hat: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        realism: Tensor | None = None,
     ) -> Estimate:
         """Estimate the image at one random time per sample, for training.
 
-        A fraction `start_share` of the samples is at the start of one-step decoding, `t = T - 1`
-        and `x_T = 0`, with weight 1. The time of the others is uniform. Gradients reach the
-        network, the base and `y_hat`.
+        A fraction `start_share` of the samples is at the start of one-step decoding, `t = T - 1`,
+        with weight 1; there `x_T` is noise of deviation 0.8 times the realism. The time of the
+        others is uniform. Gradients reach the network, the base and `y_hat`.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
             y_hat: (B, C, H/16, W/16).
             generator: on `image`'s device.
+            realism: that each image should have, in [0, 1] (B,); 0 by default.
 
         Raises:
-            ValueError: if the shapes do not match.
+            ValueError: if the shapes do not match, or the network has no input for the realism.
         """
         self._check(y_hat)
         size = (y_hat.shape[2] * LATENT_STRIDE, y_hat.shape[3] * LATENT_STRIDE)
@@ -150,14 +165,17 @@ class DiffusionDecoder(nn.Module):
         t = torch.randint(last + 1, (batch,), generator=generator, device=device)
         noise = torch.randn(x_0.shape, generator=generator, device=device)
         t = t.where(~at_start, last)
-        x_t = self.schedule.q_sample(x_0, t, noise) * ~at_start.view(-1, 1, 1, 1)
+        deviation = 0.0 if realism is None else START_DEVIATION * realism.view(-1, 1, 1, 1)
+        x_t = torch.where(
+            at_start.view(-1, 1, 1, 1), deviation * noise, self.schedule.q_sample(x_0, t, noise)
+        )
 
         weight = truncated_snr_weight(
             self.schedule.alpha_bar[t],
             minimum=self.config.min_weight,
             maximum=self.config.max_weight,
         ).where(~at_start, 1.0)
-        estimate = self.predict(x_t, t, y_hat, base=self._base_image(y_hat))
+        estimate = self.predict(x_t, t, y_hat, base=self._base_image(y_hat), realism=realism)
         return Estimate(image=(estimate + 1) / 2, weight=weight)
 
     def loss(
@@ -175,10 +193,12 @@ class DiffusionDecoder(nn.Module):
         image_size: tuple[int, int],
         generator: torch.Generator | None = None,
         steps: int | None = None,
+        realism: float = 0.0,
     ) -> Tensor:
         """Decode images of any size, tile by tile, by the reverse process of Eqs. (9) and (11).
 
-        One step starts from zeros, several from `0.8 * Normal(0, I)`, one noise for all tiles.
+        One step starts from noise of deviation 0.8 times the realism, several of 0.8, one noise for
+        all tiles.
         Memory beyond the image itself does not grow with the area.
 
         Args:
@@ -186,6 +206,7 @@ class DiffusionDecoder(nn.Module):
             image_size: (H, W), each at least 1.
             generator: on `y_hat`'s device.
             steps: DDIM steps instead of the config's.
+            realism: 0 for the most faithful image, 1 for the most natural one, in [0, 1].
 
         Returns:
             (B, 3, H, W) in [0, 1].
@@ -205,8 +226,9 @@ class DiffusionDecoder(nn.Module):
         device = y_hat.device
         shape = (len(y_hat), 3, rows * LATENT_STRIDE, columns * LATENT_STRIDE)
         image = torch.zeros(shape, device=device)
+        deviation = START_DEVIATION * (realism if steps == 1 else 1.0)
         noise = None
-        if steps > 1:
+        if deviation > 0:
             noise = torch.randn(shape, generator=generator, device=device)
         for row in self._spans(shape[2]):
             for column in self._spans(shape[3]):
@@ -215,20 +237,22 @@ class DiffusionDecoder(nn.Module):
                 latent = y_hat[:, :, _latent(row), _latent(column)]
                 x_T = torch.zeros_like(image[:, :, y, x])
                 if noise is not None:
-                    x_T = START_DEVIATION * noise[:, :, y, x]
-                image[:, :, y, x] += weight * self._decode_tile(x_T, latent, steps=steps)
+                    x_T = deviation * noise[:, :, y, x]
+                tile = self._decode_tile(x_T, latent, steps=steps, realism=realism)
+                image[:, :, y, x] += weight * tile
         return image[:, :, :height, :width].clamp_(0, 1)  # rounding of the blending can exceed 1
 
     def _spans(self, length: int) -> list[Span]:
         size, overlap = self.config.tile_size, self.config.tile_overlap
         return tile_spans(length, size=size, overlap=overlap, unit=LATENT_STRIDE)
 
-    def _decode_tile(self, x_T: Tensor, y_hat: Tensor, *, steps: int) -> Tensor:
+    def _decode_tile(self, x_T: Tensor, y_hat: Tensor, *, steps: int, realism: float) -> Tensor:
         """Decode one tile (B, C, h, w) from `x_T` to (B, 3, 16 h, 16 w) in [0, 1]."""
         base = self._base_image(y_hat)
+        asked = torch.full((len(y_hat),), realism, device=y_hat.device) if realism else None
 
         def predict_x0(x_t: Tensor, t: Tensor) -> Tensor:
-            return self.predict(x_t, t, y_hat, base=base)
+            return self.predict(x_t, t, y_hat, base=base, realism=asked)
 
         return (ddim_sample(predict_x0, x_T, schedule=self.schedule, steps=steps) + 1) / 2
 

@@ -94,6 +94,46 @@ def decode_image(
     return stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
 
 
+class RealisticDecoder(ImageDecoder, Protocol):
+    """An image decoder that gives images of any realism between 0, faithful, and 1, natural."""
+
+    def estimate(
+        self,
+        image: Tensor,
+        y_hat: Tensor,
+        *,
+        generator: Generator | None = None,
+        realism: Tensor | None = None,
+    ) -> TrainingEstimate:
+        """Estimate `image` (B, 3, H, W) from y_hat, with a realism (B,) in [0, 1]."""
+        ...
+
+
+def require_realism(decoder: ImageDecoder) -> None:
+    """Check that the realism of a decoder's images can be chosen.
+
+    Raises:
+        ValueError: if it takes no realism.
+    """
+    if "realism" not in inspect.signature(decoder.estimate).parameters:
+        raise ValueError("expected an image decoder that takes a realism, got one that does not")
+
+
+def estimate_image(
+    decoder: ImageDecoder,
+    image: Tensor,
+    y_hat: Tensor,
+    *,
+    generator: Generator | None = None,
+    realism: Tensor | None = None,
+) -> TrainingEstimate:
+    """Estimate images (B, 3, H, W) from y_hat for the loss, with a realism (B,) if one is given."""
+    if realism is None:
+        return decoder.estimate(image, y_hat, generator=generator)
+    realistic = cast(RealisticDecoder, decoder)
+    return realistic.estimate(image, y_hat, generator=generator, realism=realism)
+
+
 @dataclass(frozen=True)
 class PlainEstimate:
     """The estimate of a decoder without noise levels: every image counts the same."""

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system.data.photos import Samples
+from lrisc_system.decoders import estimate_image, require_realism
 from lrisc_system.losses import (
     Perceptual,
     background_distortion,
@@ -20,7 +21,9 @@ from lrisc_system.losses import (
 )
 from lrisc_system.metrics.multiscale import multiscale
 from lrisc_system.system import LRISC
+from lrisc_system.training.adversary import Adversary
 from lrisc_system.training.recipes import Stage
+from lrisc_system.training.schedule import rate_scale
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,12 @@ class LossTerms:
     background: Tensor  # D_bg, Eq. (13)
     mse: Tensor  # of the estimate, unweighted
     grid: Tensor  # of the estimate, unweighted, see `grid_distortion`
+    adversarial: Tensor | None = None  # of the estimate, see `Adversary`
+    critic: Tensor | None = None  # loss of the critic
 
     def values(self) -> dict[str, float]:
-        """Copy all terms from the device at once."""
-        names = [field.name for field in fields(self)]
+        """Copy all terms that there are from the device at once."""
+        names = [field.name for field in fields(self) if getattr(self, field.name) is not None]
         terms = torch.stack([getattr(self, name).detach().float() for name in names])
         return dict(zip(names, terms.tolist(), strict=True))
 
@@ -62,6 +67,12 @@ class TrainingObjective(nn.Module):
         magnification: largest factor by which a random part of an image is enlarged before
             `perceptual`, see `multiscale`.
         channel: channel of the symbols; AWGN by default.
+
+    Attributes:
+        adversary: trains the critic of an adversarial stage; None in other stages.
+
+    Raises:
+        ValueError: if the stage asks for realism and the image decoder takes none.
     """
 
     def __init__(
@@ -86,9 +97,16 @@ class TrainingObjective(nn.Module):
         self.lambda_grid = lambda_grid
         self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
+        if stage.realism[1] > 0:
+            require_realism(system.decoder)
+        self.adversary = (
+            Adversary(weight=stage.adversarial_weight, warmup=stage.adversarial_warmup)
+            if stage.adversarial_weight > 0
+            else None
+        )
 
     def forward(
-        self, samples: Samples, *, seed: int, part: int = 0, rate_scale: float = 1.0
+        self, samples: Samples, *, seed: int, part: int = 0, step: int | None = None
     ) -> LossTerms:
         """Compute the loss of a micro-batch; `seed` fixes every random draw in it.
 
@@ -98,7 +116,7 @@ class TrainingObjective(nn.Module):
                 magnification.
             part: number of the micro-batch in its step; it decides how many images skip the
                 channel.
-            rate_scale: factor on lambda_rate, for the warm-up.
+            step: of the stage, for the warm-ups; None is after them.
         """
         device = samples.image.device
         torch.manual_seed(seed)  # CompressAI's entropy bottleneck draws from the global state
@@ -117,7 +135,7 @@ class TrainingObjective(nn.Module):
             generator=generator,
         )
         rate = sent.rate.float()
-        lambda_rate = self.lambda_rate * rate_scale
+        lambda_rate = self.lambda_rate * (1.0 if step is None else rate_scale(self.stage, step))
         if not self.stage.decode_images:
             zero = rate.new_zeros(())
             return LossTerms(
@@ -126,10 +144,24 @@ class TrainingObjective(nn.Module):
 
         clean = clean_images(self.stage.clean_share, part=part, count=count)
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
-        estimate = self.system.decoder.estimate(samples.image, latent, generator=generator)
+        realism = draw_realism(self.stage, count, generator)
+        estimate = estimate_image(
+            self.system.decoder, samples.image, latent, generator=generator, realism=realism
+        )
         x, x_hat = samples.image, estimate.image.float()
         mask = sent.source.mask.float()
+        adversarial = critic = None
         with torch.autocast(device.type, enabled=False):  # the loss keeps float32
+            if self.adversary is not None:
+                judged = self.adversary(
+                    x,
+                    x_hat,
+                    mask=mask,
+                    realism=torch.ones(count, device=device) if realism is None else realism,
+                    step=step,
+                    generator=Generator().manual_seed(seed),
+                )
+                x_hat, adversarial, critic = judged.x_hat, judged.adversarial, judged.critic
             roi = roi_distortion(x, x_hat, mask)
             background = background_distortion(
                 x,
@@ -144,14 +176,31 @@ class TrainingObjective(nn.Module):
             )
             grid = grid_distortion(x, x_hat)
             distortion = estimate.weight.float() * (roi + background + self.lambda_grid * grid)
+            total = rate_distortion(rate, distortion, lambda_rate=lambda_rate)
+            for term in (adversarial, critic):
+                total = total if term is None else total + term
             return LossTerms(
-                total=rate_distortion(rate, distortion, lambda_rate=lambda_rate),
+                total=total,
                 cbr=rate.mean().detach(),
                 roi=roi.mean().detach(),
                 background=background.mean().detach(),
                 mse=(x - x_hat).square().mean().detach(),
                 grid=grid.mean().detach(),
+                adversarial=adversarial,
+                critic=critic,
             )
+
+
+def draw_realism(stage: Stage, count: int, generator: Generator) -> Tensor | None:
+    """Draw the realism of each image, (B,); None if the stage asks for none.
+
+    Uniform over three times the stage's range, about its middle, and cut to the range: each end
+    has a third of the images.
+    """
+    low, high = stage.realism
+    if high == 0:
+        return None
+    return uniform(2 * low - high, 2 * high - low, count, generator).clamp(low, high)
 
 
 def clean_images(fraction: float, *, part: int, count: int) -> int:

@@ -107,6 +107,23 @@ SMALL_STAGES = (
         crop=192,
         batch_size=8,
     ),
+    Stage(
+        "4-realism",
+        trainable=("decoder",),
+        clean_share=0.125,
+        snr_db=(0.0, 20.0),
+        eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
+        steps=2000,
+        learning_rate=2e-4,
+        final_learning_rate=1e-6,
+        warmup=50,
+        crop=144,
+        batch_size=8,
+        realism=(0.0, 1.0),
+        adversarial_weight=2.0,
+        adversarial_warmup=200,
+    ),
 )
 
 # The closed form spares `base` the stages 1 and 2. One epoch of 2,871 photos is 90 steps of 32.

@@ -36,6 +36,11 @@ class Stage:
         crop: side of the training crops.
         scale: range of the factor by which photos are enlarged before they are cut.
         batch_size: images in a step, over all processes.
+        realism: range of the realism asked of the image decoder, for each image; a third of the
+            images has the lowest, a third the highest, the others lie between.
+        adversarial_weight: norm of the adversarial gradient of the images, relative to that of
+            their distortion; 0 trains without a critic.
+        adversarial_warmup: steps in which the critic learns alone.
 
     Raises:
         ValueError: if there is nothing to train, or a number is out of range.
@@ -57,6 +62,9 @@ class Stage:
     crop: int = 256
     scale: tuple[float, float] = (1.0, 1.0)
     batch_size: int = 16
+    realism: tuple[float, float] = (0.0, 0.0)
+    adversarial_weight: float = 0.0
+    adversarial_warmup: int = 0
 
     def __post_init__(self) -> None:
         if not self.trainable:
@@ -66,12 +74,19 @@ class Stage:
         for name in ("steps", "crop", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        for name in ("warmup", "rate_warmup"):
+        for name in ("warmup", "rate_warmup", "adversarial_warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")
         for name in ("learning_rate", "final_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"expected {name} above 0, got {getattr(self, name):g}")
+        if not 0 <= self.adversarial_weight < math.inf:
+            raise ValueError(
+                f"expected adversarial_weight of at least 0, got {self.adversarial_weight:g}"
+            )
+        if not 0 <= self.realism[0] <= self.realism[1] <= 1:
+            low, high = self.realism
+            raise ValueError(f"expected realism as a range in [0, 1], got {low:g} to {high:g}")
         for name, least in (
             ("snr_db", -math.inf),
             ("eta", 0.0),

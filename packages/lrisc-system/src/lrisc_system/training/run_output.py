@@ -65,6 +65,8 @@ class RunOutput:
         model: nn.Module,
         average: MovingAverage,
         optimizer: dict[str, Tensor],
+        *,
+        adversary: nn.Module | None = None,
     ) -> None:
         """Write a checkpoint to resume from, and delete old ones.
 
@@ -73,6 +75,7 @@ class RunOutput:
             model: model in training, sharded or not.
             average: moving average of its parameters.
             optimizer: tensors of the optimiser, named by `name_optimizer`.
+            adversary: critic, if the stage trains one.
         """
         model_state, average_state, optimizer_state = (
             full_tensors(tensors) for tensors in (model.state_dict(), average.tensors, optimizer)
@@ -85,6 +88,7 @@ class RunOutput:
                 model=model_state,
                 average=average_state,
                 optimizer=optimizer_state,
+                adversary={} if adversary is None else adversary.state_dict(),
                 totals=totals,
                 keep=self.settings.keep,
             )

@@ -32,6 +32,7 @@ def save_state(
     model: Mapping[str, Tensor],
     average: Mapping[str, Tensor],
     optimizer: Mapping[str, Tensor],
+    adversary: Mapping[str, Tensor],
     totals: RunTotals,
     keep: int,
 ) -> None:
@@ -43,6 +44,7 @@ def save_state(
         model: state dict of the model.
         average: moving average of its parameters.
         optimizer: tensors of the optimiser, named by `name_optimizer`.
+        adversary: state dict of the critic, empty without one.
         totals: totals of the run.
         keep: number of checkpoints to keep.
 
@@ -56,6 +58,7 @@ def save_state(
             write_tensors(model, fresh / "model.safetensors")
             write_tensors(average, fresh / "average.safetensors")
             write_tensors(optimizer, fresh / "optimizer.safetensors")
+            write_tensors(adversary, fresh / "adversary.safetensors")
             state = {**asdict(position), **asdict(totals)}
             (fresh / STATE_NAME).write_text(json.dumps(state) + "\n")
     except OSError as error:
@@ -132,3 +135,19 @@ def name_optimizer(optimizer: Optimizer, trained: Mapping[str, nn.Parameter]) ->
         for name, parameter in trained.items()
         for key, tensor in optimizer.state.get(parameter, {}).items()
     }
+
+
+def named_adversary(adversary: nn.Module | None) -> dict[str, nn.Parameter]:
+    """Name the parameters of a critic; there are none without one."""
+    if adversary is None:
+        return {}
+    return {f"adversary.{name}": each for name, each in adversary.named_parameters()}
+
+
+def load_adversary(state: Path, adversary: nn.Module) -> None:
+    """Read the critic that `save_state` wrote.
+
+    Raises:
+        CheckpointError: if the checkpoint is damaged or of another stage.
+    """
+    load_weights(adversary, state / "adversary.safetensors")

@@ -15,7 +15,6 @@ from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.objective import LossTerms, first_broken
 from lrisc_system.training.progress import Position
 from lrisc_system.training.recipes import Stage
-from lrisc_system.training.schedule import rate_scale
 from lrisc_system.training.settings import TrainSettings
 
 
@@ -33,7 +32,7 @@ def take_step(
     """Accumulate the gradients of this process's micro-batches, then update the weights.
 
     Args:
-        objective: (samples, *, seed, part, rate_scale) -> LossTerms, prepared by `accelerator`.
+        objective: (samples, *, seed, part, step) -> LossTerms, prepared by `accelerator`.
         optimizer: prepared by `accelerator`.
         batches: micro-batches of this process.
         stage: stage of the step.
@@ -62,15 +61,32 @@ def take_step(
                     samples.to(accelerator.device),
                     seed=seed,
                     part=part,
-                    rate_scale=rate_scale(stage, position.step),
+                    step=position.step,
                 )
             values = terms.values()
             stop_if_broken(first_broken(values), batch, settings.output)
             accelerator.backward(terms.total)
             if accelerator.sync_gradients:
-                norm = accelerator.clip_grad_norm_(objective.parameters(), settings.max_norm)
-                broken = None if norm is None or norm.isfinite() else "the gradient"
-                stop_if_broken(broken, batch, settings.output)
+                for parameters in clipped_together(accelerator.unwrap_model(objective)):
+                    norm = accelerator.clip_grad_norm_(parameters, settings.max_norm)
+                    broken = None if norm is None or norm.isfinite() else "the gradient"
+                    stop_if_broken(broken, batch, settings.output)
             optimizer.step()
             optimizer.zero_grad()
     return values
+
+
+def clipped_together(objective: nn.Module) -> list[list[nn.Parameter]]:
+    """List the parameters whose gradients are clipped together: all, but for a critic's own."""
+    adversary = find_adversary(objective)
+    if adversary is None:
+        return [list(objective.parameters())]
+    own = list(adversary.parameters())
+    critic = {id(parameter) for parameter in own}
+    return [[each for each in objective.parameters() if id(each) not in critic], own]
+
+
+def find_adversary(objective: nn.Module) -> nn.Module | None:
+    """Return the part of a loss that has weights of its own to train, if it has one."""
+    adversary: nn.Module | None = getattr(objective, "adversary", None)
+    return adversary

@@ -45,7 +45,11 @@ class TrainableModel(Protocol[Model]):
     def objective(
         self, model: Model, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
     ) -> nn.Module:
-        """Wrap a model into its loss: (samples, *, seed, part, rate_scale) -> LossTerms."""
+        """Wrap a model into its loss: (samples, *, seed, part, step) -> LossTerms.
+
+        A loss with weights of its own, such as those of a critic, has them in the attribute
+        `adversary`, which is a module or None.
+        """
         ...
 
     def finish(self, model: Model) -> None:

@@ -8,6 +8,7 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 
+from lrisc_system.data.crops import mix_seed
 from lrisc_system.storage.checkpoint import load_start
 from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
@@ -33,18 +34,21 @@ from lrisc_system.training.setup import (
     make_optimizer,
     open_data,
     partition_data,
+    set_learning_rate,
     start_accelerator,
 )
 from lrisc_system.training.sharding import full_tensors
 from lrisc_system.training.state import (
     list_states,
+    load_adversary,
     load_optimizer,
     load_position,
     load_state,
     load_totals,
     name_optimizer,
+    named_adversary,
 )
-from lrisc_system.training.step import take_step
+from lrisc_system.training.step import find_adversary, take_step
 from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
 
@@ -163,18 +167,23 @@ class Trainer:
         if sharded or on_gpu:
             order = torch.contiguous_format if sharded else torch.channels_last
             self.model.to(memory_format=order)
+        torch.manual_seed(mix_seed(settings.seed, index))  # of the critic, if there is one
+        bare = self.trainable.objective(
+            self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
+        )
+        adversary = find_adversary(bare)
+        if adversary is not None and sharded:
+            raise ValueError(f"stage {stage.name}: a critic cannot be trained under FSDP")
+        if adversary is not None and first_step:
+            load_adversary(self.states[-1], adversary)
         adam = make_optimizer(
             freeze_all_but(stage, self.model).values(),
             lr=stage.learning_rate,
             fused=on_gpu and not sharded,
+            adversary=adversary,
         )
-        objective, optimizer = accelerator.prepare(
-            self.trainable.objective(
-                self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
-            ),
-            adam,
-        )
-        trained = dict(stage.parameters(self.model))
+        objective, optimizer = accelerator.prepare(bare, adam)
+        trained = dict(stage.parameters(self.model)) | named_adversary(adversary)
         self.average.place_like(self.model)  # `prepare` may have moved or sharded the parameters
         if first_step:
             load_optimizer(self.states[-1], adam, trained)
@@ -191,8 +200,7 @@ class Trainer:
             progress = self.schedule.progress(index, done, self._seconds())
             rate = learning_rate(stage, progress=progress, step=done)
             objective.train()
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+            set_learning_rate(optimizer, rate)
             terms = take_step(
                 objective,
                 optimizer,
@@ -212,7 +220,7 @@ class Trainer:
             if over or done % settings.save_every == 0:
                 moments = name_optimizer(adam, trained)
                 self.output.save_checkpoint(
-                    Position(index, done), self.model, self.average, moments
+                    Position(index, done), self.model, self.average, moments, adversary=adversary
                 )
         accelerator.free_memory(objective, optimizer)
         self._undo_sharding()

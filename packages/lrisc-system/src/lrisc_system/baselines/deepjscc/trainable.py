@@ -60,7 +60,7 @@ class DeepJSCCObjective(nn.Module):
         self.model, self.stage, self.channel = model, stage, AWGN()
 
     def forward(
-        self, samples: Samples, *, seed: int, part: int = 0, rate_scale: float = 1.0
+        self, samples: Samples, *, seed: int, part: int = 0, step: int | None = None
     ) -> LossTerms:
         """Compute the loss of a micro-batch; arguments as `TrainingObjective` takes them."""
         image = samples.image
