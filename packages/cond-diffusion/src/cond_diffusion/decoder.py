@@ -98,6 +98,11 @@ class DiffusionDecoder(nn.Module):
         self.schedule = CosineSchedule(config.schedule_steps)
         self.unet = ConditionalUNet(config.unet)
 
+    @property
+    def takes_realism(self) -> bool:
+        """Whether the network has an input for the realism."""
+        return self.config.unet.realism
+
     def predict(
         self,
         x_t: Tensor,

@@ -97,6 +97,11 @@ def decode_image(
 class RealisticDecoder(ImageDecoder, Protocol):
     """An image decoder that gives images of any realism between 0, faithful, and 1, natural."""
 
+    @property
+    def takes_realism(self) -> bool:
+        """Whether its network has an input for the realism."""
+        ...
+
     def estimate(
         self,
         image: Tensor,
@@ -109,14 +114,9 @@ class RealisticDecoder(ImageDecoder, Protocol):
         ...
 
 
-def require_realism(decoder: ImageDecoder) -> None:
-    """Check that the realism of a decoder's images can be chosen.
-
-    Raises:
-        ValueError: if it takes no realism.
-    """
-    if "realism" not in inspect.signature(decoder.estimate).parameters:
-        raise ValueError("expected an image decoder that takes a realism, got one that does not")
+def takes_realism(decoder: object) -> bool:
+    """Tell whether the realism of a decoder's images can be chosen."""
+    return bool(getattr(decoder, "takes_realism", False))
 
 
 def estimate_image(

@@ -66,7 +66,7 @@ class TestAMeasuredStep:
 
     def test_recomputing_keeps_less(self, planned):
         kept = planned.activations(4)
-        assert 0 < kept.recomputed < 0.8 * kept.whole
+        assert 0 < kept.recomputed < 0.9 * kept.whole  # the critic is not recomputed
 
 
 def test_a_batch_by_hand():

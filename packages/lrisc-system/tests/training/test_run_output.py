@@ -26,15 +26,15 @@ def test_the_card_lies_beside_the_weights(finished):
     ]
     assert "torch" in card["versions"]
     stages = RECIPES["tiny"].stages
-    assert card["steps"] == sum(stage.steps for stage in stages) == 12
-    assert card["images"] == sum(stage.steps * stage.batch_size for stage in stages) == 24
-    assert card["images_per_second"] == pytest.approx(24 / card["seconds"])
-    assert card["flop"] > 24e6  # a million operations for an image of 64 x 64 at the least
+    assert card["steps"] == sum(stage.steps for stage in stages) == 14
+    assert card["images"] == sum(stage.steps * stage.batch_size for stage in stages) == 28
+    assert card["images_per_second"] == pytest.approx(28 / card["seconds"])
+    assert card["flop"] > 28e6  # a million operations for an image of 64 x 64 at the least
     assert card["device"].startswith("cpu")
     assert card["minutes"] is None
     text = (finished / "model" / "run.md").read_text()
-    assert "| steps | 12 steps, 24 images, " in text
+    assert "| steps | 14 steps, 28 images, " in text
     assert "| FLOP | " in text
     assert "| device | cpu" in text
-    assert "| reached | stage 3-larger-crops, step 2 |" in text
+    assert "| reached | stage 4-realism, step 2 |" in text
     assert load_image(finished / "model" / "run-curves.png").shape[1] == 3

@@ -32,6 +32,7 @@ def save(folder, model, position, *, keep=2, optimizer=None):
         model=model.state_dict(),
         average=average,
         optimizer=optimizer or {},
+        adversary={},
         totals=TOTALS,
         keep=keep,
     )

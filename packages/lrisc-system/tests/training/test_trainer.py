@@ -81,7 +81,10 @@ def test_the_card_says_what_training_began_with(finished, gone_on):
     first, second = (json.loads((run / "run.json").read_text()) for run in (finished, gone_on))
     assert first["start"] == "closed form"
     assert second["start"].startswith("weights ")
-    assert [stage["name"] for stage in second["recipe"]["stages"]] == ["3-larger-crops"]
+    assert [stage["name"] for stage in second["recipe"]["stages"]] == [
+        "3-larger-crops",
+        "4-realism",
+    ]
     assert "on LPIPS-alex + LPIPS-vgg, magnification up to 3 |" in (gone_on / "run.md").read_text()
 
 
@@ -97,7 +100,7 @@ def test_another_decoder_learns_what_a_trained_sender_sends(finished, settings, 
     trainer.Trainer(options, TrainableLRISC(plain)).run()
     card = json.loads((options.output / "run.json").read_text())
     names = [stage["name"] for stage in card["recipe"]["stages"]]
-    assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops"]
+    assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops", "4-realism"]
     before, after = (
         {
             name: tensor

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system.data.photos import Samples
-from lrisc_system.decoders import estimate_image, require_realism
+from lrisc_system.decoders import estimate_image, takes_realism
 from lrisc_system.losses import (
     Perceptual,
     background_distortion,
@@ -97,8 +97,11 @@ class TrainingObjective(nn.Module):
         self.lambda_grid = lambda_grid
         self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
-        if stage.realism[1] > 0:
-            require_realism(system.decoder)
+        if stage.realism[1] > 0 and not takes_realism(system.decoder):
+            raise ValueError(
+                f"stage {stage.name}: expected an image decoder that takes a realism, got "
+                f"{type(system.decoder).__name__}"
+            )
         self.adversary = (
             Adversary(weight=stage.adversarial_weight, warmup=stage.adversarial_warmup)
             if stage.adversarial_weight > 0

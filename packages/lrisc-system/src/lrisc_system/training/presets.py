@@ -154,6 +154,23 @@ BASE_STAGES = (
         crop=256,
         batch_size=32,
     ),
+    Stage(
+        "4-realism",
+        trainable=("decoder",),
+        clean_share=0.125,
+        snr_db=(0.0, 20.0),
+        eta=(0.05, 0.6),
+        alpha=(0.2, 1.0),
+        steps=10_000,
+        learning_rate=3e-4,
+        final_learning_rate=1e-6,
+        warmup=100,
+        crop=192,
+        batch_size=32,
+        realism=(0.0, 1.0),
+        adversarial_weight=2.0,
+        adversarial_warmup=500,
+    ),
 )
 
 TINY_STAGES = tuple(
@@ -163,6 +180,7 @@ TINY_STAGES = tuple(
         learning_rate=1e-3,
         final_learning_rate=1e-3,
         rate_warmup=1,
+        adversarial_warmup=1,
         crop=64,
         batch_size=2,
     )
@@ -174,6 +192,8 @@ RECIPES = {
     "base": Recipe(
         BASE_STAGES, lambda_rate=0.15, lambda_perceptual=0.02, magnification=2, lambda_grid=200.0
     ),
-    "small": Recipe(SMALL_STAGES, lambda_perceptual=0.02, magnification=2),
+    "small": Recipe(
+        SMALL_STAGES, lambda_rate=0.15, lambda_perceptual=0.02, magnification=2, lambda_grid=200.0
+    ),
     "tiny": Recipe(TINY_STAGES, lambda_perceptual=0.02, magnification=2),
 }

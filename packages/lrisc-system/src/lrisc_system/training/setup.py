@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
-from torch.optim import Adam, Optimizer
 
 from lrisc_system.data.crops import DataPartition, mix_seed
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits
 from lrisc_system.data.photos import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.data.shards import ShardCrops, list_shards
+from lrisc_system.decoders import takes_realism
 from lrisc_system.devices import find_device
 from lrisc_system.losses import Perceptual, sum_distances
 from lrisc_system.metrics.lpips import lpips_network
@@ -26,8 +25,6 @@ from lrisc_system.training.trackers import check_trackers
 from roi_saliency import SaliencyDetector
 
 CPU = torch.device("cpu")
-CRITIC_BETAS = (0.5, 0.99)
-CRITIC_RATE_FACTOR = 2.0
 
 
 def choose_device(device: torch.device) -> None:
@@ -185,34 +182,21 @@ def cache_photos(photos: PhotoCrops, cache: str, device: torch.device) -> Source
     return photos
 
 
-def make_optimizer(
-    parameters: Iterable[nn.Parameter],
-    *,
-    lr: float,
-    fused: bool,
-    adversary: nn.Module | None = None,
-) -> Adam:
-    """Make the optimiser of a stage: Adam, fused into one kernel where the parameters allow it.
-
-    Every group has a `rate_factor`, by which `set_learning_rate` multiplies the rate.
+def split_off_realism(recipe: Recipe, model: nn.Module) -> tuple[Recipe, list[str]]:
+    """Leave out the stages of a preset that train for realism, if the image decoder takes none.
 
     Args:
-        parameters: of the model.
-        lr: learning rate.
-        fused: whether they allow it.
-        adversary: a critic, whose gradients change too fast for much momentum.
+        recipe: of a preset.
+        model: to be trained.
+
+    Returns:
+        The recipe, and the names of the stages that were left out.
     """
-    groups: list[dict[str, Any]] = [{"params": list(parameters), "rate_factor": 1.0}]
-    if adversary is not None:
-        critic = {"params": list(adversary.parameters()), "betas": CRITIC_BETAS}
-        groups.append(critic | {"rate_factor": CRITIC_RATE_FACTOR})
-    return Adam(groups, lr=lr, fused=fused)
-
-
-def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Set the learning rate of the model; a critic's is twice as high."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group["rate_factor"]
+    if takes_realism(getattr(model, "decoder", None)):
+        return recipe, []
+    kept = tuple(stage for stage in recipe.stages if stage.realism[1] == 0)
+    left_out = [stage.name for stage in recipe.stages if stage.realism[1] > 0]
+    return (replace(recipe, stages=kept), left_out) if kept else (recipe, [])
 
 
 def check_parts(recipe: Recipe, settings: TrainSettings, model: nn.Module) -> None:

@@ -137,13 +137,6 @@ def name_optimizer(optimizer: Optimizer, trained: Mapping[str, nn.Parameter]) ->
     }
 
 
-def named_adversary(adversary: nn.Module | None) -> dict[str, nn.Parameter]:
-    """Name the parameters of a critic; there are none without one."""
-    if adversary is None:
-        return {}
-    return {f"adversary.{name}": each for name, each in adversary.named_parameters()}
-
-
 def load_adversary(state: Path, adversary: nn.Module) -> None:
     """Read the critic that `save_state` wrote.
 

@@ -13,6 +13,7 @@ from lrisc_system.data.photos import Samples
 from lrisc_system.training.failures import Batch, stop_if_broken
 from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.objective import LossTerms, first_broken
+from lrisc_system.training.optimization import clipped_together
 from lrisc_system.training.progress import Position
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.settings import TrainSettings
@@ -74,19 +75,3 @@ def take_step(
             optimizer.step()
             optimizer.zero_grad()
     return values
-
-
-def clipped_together(objective: nn.Module) -> list[list[nn.Parameter]]:
-    """List the parameters whose gradients are clipped together: all, but for a critic's own."""
-    adversary = find_adversary(objective)
-    if adversary is None:
-        return [list(objective.parameters())]
-    own = list(adversary.parameters())
-    critic = {id(parameter) for parameter in own}
-    return [[each for each in objective.parameters() if id(each) not in critic], own]
-
-
-def find_adversary(objective: nn.Module) -> nn.Module | None:
-    """Return the part of a loss that has weights of its own to train, if it has one."""
-    adversary: nn.Module | None = getattr(objective, "adversary", None)
-    return adversary

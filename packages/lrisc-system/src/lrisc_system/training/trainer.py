@@ -14,6 +14,12 @@ from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
 from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.moving_average import MovingAverage
+from lrisc_system.training.optimization import (
+    find_adversary,
+    make_optimizer,
+    set_learning_rate,
+    trained_parameters,
+)
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.resumption import check_same_run, read_resumes
@@ -31,10 +37,9 @@ from lrisc_system.training.setup import (
     check_stages,
     freeze_all_but,
     load_loss_networks,
-    make_optimizer,
     open_data,
     partition_data,
-    set_learning_rate,
+    split_off_realism,
     start_accelerator,
 )
 from lrisc_system.training.sharding import full_tensors
@@ -46,9 +51,8 @@ from lrisc_system.training.state import (
     load_state,
     load_totals,
     name_optimizer,
-    named_adversary,
 )
-from lrisc_system.training.step import find_adversary, take_step
+from lrisc_system.training.step import take_step
 from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
 
@@ -66,12 +70,16 @@ class Trainer:
 
     def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
         self.settings, self.trainable = settings, trainable
-        self.recipe = settings.adjust(find_preset(settings.preset, trainable.recipes()))
+        recipe = settings.adjust(find_preset(settings.preset, trainable.recipes()))
         self.accelerator = start_accelerator(settings)
         device = self.accelerator.device
-        check_stages(self.recipe, parts=self.accelerator.num_processes * settings.accumulate)
+        check_stages(recipe, parts=self.accelerator.num_processes * settings.accumulate)
         self.source, held_out = open_data(settings, detector=trainable.detector, device=device)
         held_out = held_out[: settings.validation_photos]
+        self.model = self._build()
+        self.recipe, self.left_out = (
+            split_off_realism(recipe, self.model) if settings.recipe is None else (recipe, [])
+        )
         self.schedule: Schedule = (
             StepSchedule(self.recipe.stages)
             if settings.minutes is None
@@ -88,7 +96,6 @@ class Trainer:
                 seed=settings.seed,
                 recipe=self.recipe,
             )
-        self.model = self._build()
         check_parts(self.recipe, settings, self.model)
         self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
         self.perceptual = load_loss_networks(self.recipe, settings, device=device)
@@ -136,6 +143,8 @@ class Trainer:
         )
         self.monitor.resume(position, totals)
         self.output.write_card(position)
+        for name in self.left_out:
+            self.monitor.say(f"the stage {name} is left out: the image decoder takes no realism")
         if not self.output.held_out:
             self.monitor.say("no photo was held out, so there is no validation")
         with self.monitor:
@@ -183,7 +192,7 @@ class Trainer:
             adversary=adversary,
         )
         objective, optimizer = accelerator.prepare(bare, adam)
-        trained = dict(stage.parameters(self.model)) | named_adversary(adversary)
+        trained = trained_parameters(dict(stage.parameters(self.model)), adversary)
         self.average.place_like(self.model)  # `prepare` may have moved or sharded the parameters
         if first_step:
             load_optimizer(self.states[-1], adam, trained)
