@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from lrisc_system.metrics.grid import flat_areas, grid_amplitude, residual_by_phase
+from lrisc_system.metrics.grid import (
+    common_amplitude,
+    flat_areas,
+    grid_amplitude,
+    residual_by_phase,
+)
 
 
 def tiled(pattern, *, rows, columns):
@@ -60,3 +65,13 @@ def test_shapes_must_agree_and_hold_a_period():
         residual_by_phase(x, x, period=16)
     with pytest.raises(ValueError, match="of one shape"):
         residual_by_phase(x, x[..., :16], period=4)
+
+
+def test_images_of_different_sizes_are_one_set():
+    """One image has a pattern of 2, the other none; three of four places are the one's."""
+    pattern = torch.tensor([[2.0, -2.0], [-2.0, 2.0]]) / 255
+    wide, small = torch.full((1, 3, 16, 48), 0.5), torch.full((1, 3, 16, 16), 0.5)
+    pairs = [(wide, wide + tiled(pattern, rows=8, columns=24)), (small, small)]
+    found = [residual_by_phase(*pair, period=2) for pair in pairs]
+    both = common_amplitude(*(torch.cat(each) for each in zip(*found, strict=True)))
+    assert both.item() == pytest.approx(1.5, rel=1e-4)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 FLAT_DEVIATION = 4 / 255  # local deviation of the source under which an area counts as flat
 WINDOW = 7  # pixels, of the local deviation
+PERIODS = (2, 4, 8, 16)  # pixels, that are reported
 
 
 def flat_areas(x: Tensor) -> Tensor:
@@ -73,7 +74,19 @@ def grid_amplitude(x: Tensor, x_hat: Tensor, *, period: int) -> Tensor:
     Returns:
         A scalar in grey levels, 1/255.
     """
-    pattern, count = residual_by_phase(x, x_hat, period=period)
+    return common_amplitude(*residual_by_phase(x, x_hat, period=period))
+
+
+def common_amplitude(pattern: Tensor, count: Tensor) -> Tensor:
+    """Measure what the patterns of several images have in common.
+
+    Args:
+        pattern: of each image as `residual_by_phase` gives it, (B, 3, period, period).
+        count: places behind each element, (B, 1, period, period).
+
+    Returns:
+        A scalar in grey levels, 1/255; 0 without flat areas.
+    """
     weight = count / count.sum(dim=0, keepdim=True).clamp(min=1)
     common = (pattern * weight).sum(dim=0)  # (3, period, period)
     return 255 * common.square().mean().sqrt()
