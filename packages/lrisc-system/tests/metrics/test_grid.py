@@ -1,11 +1,13 @@
+import math
+
 import pytest
 import torch
 
 from lrisc_system.metrics.grid import (
-    common_amplitude,
     flat_areas,
     grid_amplitude,
     residual_by_phase,
+    set_amplitude,
 )
 
 
@@ -73,5 +75,10 @@ def test_images_of_different_sizes_are_one_set():
     wide, small = torch.full((1, 3, 16, 48), 0.5), torch.full((1, 3, 16, 16), 0.5)
     pairs = [(wide, wide + tiled(pattern, rows=8, columns=24)), (small, small)]
     found = [residual_by_phase(*pair, period=2) for pair in pairs]
-    both = common_amplitude(*(torch.cat(each) for each in zip(*found, strict=True)))
-    assert both.item() == pytest.approx(1.5, rel=1e-4)
+    assert set_amplitude(found) == pytest.approx(1.5, rel=1e-4)
+
+
+def test_without_flat_areas_a_set_has_no_amplitude():
+    busy = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert math.isnan(set_amplitude([residual_by_phase(busy, busy, period=2)]))
+    assert math.isnan(set_amplitude([]))

@@ -20,7 +20,7 @@ from lrisc_system.evaluation.settings import Point
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
 from lrisc_system.metrics.feature_distances import frechet_distance, kernel_distance
-from lrisc_system.metrics.grid import PERIODS, common_amplitude
+from lrisc_system.metrics.grid import PERIODS, set_amplitude
 from lrisc_system.storage.files import write_atomically
 
 FIGURES_NAME = "figures.jsonl"
@@ -78,9 +78,7 @@ def measure_set(sources: Sequence[SetSample], received: Sequence[SetSample]) -> 
     }
     for period in PERIODS:
         pairs = [sample.patterns[period] for sample in received if period in sample.patterns]
-        flat = any(count.any() for _, count in pairs)
-        pooled = (torch.cat(each) for each in zip(*pairs, strict=True))
-        figures[f"grid_{period}"] = common_amplitude(*pooled).item() if flat else math.nan
+        figures[f"grid_{period}"] = set_amplitude(pairs)
     return figures
 
 

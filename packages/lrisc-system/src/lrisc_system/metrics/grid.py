@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -90,3 +94,18 @@ def common_amplitude(pattern: Tensor, count: Tensor) -> Tensor:
     weight = count / count.sum(dim=0, keepdim=True).clamp(min=1)
     common = (pattern * weight).sum(dim=0)  # (3, period, period)
     return 255 * common.square().mean().sqrt()
+
+
+def set_amplitude(patterns: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """Measure what images of different sizes have in common.
+
+    Args:
+        patterns: pattern and count of each image, as `residual_by_phase` gives them.
+
+    Returns:
+        Grey levels, 1/255; NaN where no image has a flat area.
+    """
+    if not any(count.any() for _, count in patterns):
+        return math.nan
+    pattern, count = (torch.cat(each) for each in zip(*patterns, strict=True))
+    return common_amplitude(pattern, count).item()
