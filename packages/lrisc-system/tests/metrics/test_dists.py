@@ -23,7 +23,7 @@ def test_equals_what_the_published_package_computes(dists):
 
 
 def test_equals_the_formula_written_out(dists, vgg_file):
-    """Eqs. (3)-(5) of the paper with covariances as means of products, in double precision."""
+    """The formulas of the paper, with covariances as means of products, in double precision."""
     layers = vgg16_layers(vgg_file).double()
     window = torch.tensor([0.25, 0.5, 0.25]).double()
     shift, scale = (

@@ -55,7 +55,7 @@ class DISTS(FrozenModule):
 
         Returns:
             (B,), 0 for equal images. Source: Ding et al., "Image quality assessment: unifying
-            structure and texture similarity", 2020, Eqs. (3)-(5).
+            structure and texture similarity", 2020.
 
         Raises:
             ValueError: shapes that do not fit.
@@ -94,7 +94,7 @@ class DISTSBackbone(nn.Module):
 
 
 def l2_pool(x: Tensor) -> Tensor:
-    """Halve a feature map: the root of squares averaged with a 3 x 3 Hann window, Eq. (2).
+    """Halve a feature map: the root of squares averaged with a 3 x 3 Hann window.
 
     Args:
         x: (B, C, H, W).

@@ -77,7 +77,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
 
     Returns:
         0 on average for samples of one distribution, and then as often below 0 as above; tables
-        show it times 1000. Source: Binkowski et al., "Demystifying MMD GANs", 2018, Eq. (4).
+        show it times 1000. Source: Binkowski et al., "Demystifying MMD GANs", 2018.
 
     Raises:
         ValueError: shapes that do not fit, or fewer than two samples.
@@ -99,7 +99,7 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
 
     Returns:
         0 for equal moments. Source: Heusel et al., "GANs trained by a two time-scale update rule",
-        2017, Eq. (6).
+        2017.
 
     Raises:
         ValueError: as for `kernel_distance`.

@@ -41,5 +41,14 @@ def test_a_line_joins_the_settings_of_one_link_in_their_order():
     assert len(draw(*found, series=())[1]) == 2
 
 
+def test_a_long_title_fits_into_the_figure():
+    title = "kodak, 24 images, centre crops 256 x 256, Rayleigh fading by symbol, 3 channel seeds"
+    figure = draw_realism_distortion([summary("lrisc", 26.3, 0.18)], title=title)
+    figure.draw_without_rendering()
+    extent = figure._suptitle.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.x1
+
+
 def test_series_name_links():
     assert all(name in LINKS for names in SERIES for name in names)

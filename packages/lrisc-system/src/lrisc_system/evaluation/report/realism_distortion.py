@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -9,6 +10,8 @@ from matplotlib.figure import Figure
 from lrisc_system.evaluation.links.registry import LINKS, SERIES
 from lrisc_system.evaluation.report.curves import MARKERS
 from lrisc_system.evaluation.summary import Summary
+
+TITLE_WIDTH = 70  # characters in a line
 
 
 def draw_realism_distortion(
@@ -22,7 +25,7 @@ def draw_realism_distortion(
         title: of the figure.
     """
     figure = Figure(figsize=(7.0, 5.6), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(textwrap.fill(title, TITLE_WIDTH), fontsize=11)
     axis = figure.subplots()
     places = {s.link: (1000 * s.mean("kid_vgg"), s.mean("psnr")) for s in summaries}
     for names in series:
