@@ -40,6 +40,13 @@ def test_a_summary_is_read_as_it_was_written(write):
     assert math.isnan(back[1].figures["psnr"].ci95_channel)
 
 
+def test_an_earlier_version_lacks_the_later_figures(write):
+    assert not {"dists", "roi_iou", "kid_vgg"} & FIGURES
+    (back,) = read_summary(write(summary("deepjscc", HERE)))
+    assert back.mean("psnr") == 21.25
+    assert math.isnan(back.mean("kid_vgg"))
+
+
 def test_other_links_at_the_same_points_are_added(settings, change, write):
     path = write(summary("lrisc", HERE), summary("deepjscc", HERE), summary("linear", ELSEWHERE))
     found = read_earlier_results(change(settings, earlier_results=path), own=["lrisc"], images=2)
@@ -77,6 +84,8 @@ def test_tables_and_curves_show_both(settings, change, write):
     tables = (settings.out / "tables.md").read_text()
     assert tables.splitlines()[0].endswith("one channel seed, earlier results of summary.csv")
     assert "| DeepJSCC | - | 21.25 |\n" in tables
+    (found_again,) = (line for line in tables.splitlines() if line.startswith("| ROI, found again"))
+    assert found_again.endswith("| - |")
     assert "| LRISC | 21.25" not in tables  # its own figures, not the other file's
     assert "DeepJSCC" in (settings.out / "quality-over-cbr.svg").read_text()
     assert json.loads((settings.out / "rd" / "deepjscc.json").read_text())["name"] == "DeepJSCC"

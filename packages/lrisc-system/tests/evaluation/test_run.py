@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 from rich.console import Console
 
+from lrisc_system.data.images import save_image
 from lrisc_system.evaluation import evaluate
 from lrisc_system.evaluation import run as run_module
 from lrisc_system.evaluation.rows import read_rows
 from lrisc_system.evaluation.run import list_tasks
+from lrisc_system.evaluation.set_figures import read_set_figures
 from lrisc_system.training.launching import launch
 
 QUIET = Console(quiet=True)
@@ -21,6 +24,16 @@ def results(folder):
     """Read `results.csv` without the seconds, which no two runs share."""
     with (folder / "results.csv").open() as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def set_figures(folder):
+    """Read the figures of all sets; without VGG16, of the grid."""
+    found = read_set_figures(folder / "sets" / "figures.jsonl")
+    assert len(found) == 2 * 3  # links, points
+    return {
+        key: {name: value for name, value in figures.items() if name.startswith("grid")}
+        for key, figures in found.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +58,7 @@ def finished(photos, checkpoint, tmp_path_factory):
 
 def test_everything_is_there(finished):
     names = FILES | {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
-    assert names | {"rows", "rd", "pictures"} == {p.name for p in finished.out.iterdir()}
+    assert names | {"rows", "rd", "pictures", "sets"} == {p.name for p in finished.out.iterdir()}
     assert {path.name for path in (finished.out / "rd").iterdir()} == {"lrisc.json", "linear.json"}
     stored = results(finished.out)
     assert [row["link"] for row in stored] == ["lrisc"] * 12 + ["linear"] * 12
@@ -55,18 +68,21 @@ def test_everything_is_there(finished):
     text = (finished.out / "tables.md").read_text()
     assert "2 images, whole images, AWGN, 2 channel seeds" in text.splitlines()[0]
     assert "| LRISC |" in text
+    assert "| grid, period 16, in grey levels |" in text
+    assert {path.name for path in (finished.out / "sets").iterdir()} >= {"source", "figures.jsonl"}
+    assert not list((finished.out / "sets" / "lrisc").iterdir())  # complete sets are cleared away
 
 
 def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     settings = replace(finished, out=tmp_path / "results")
     count = 0
 
-    def perform(task, link, source):
+    def perform(task, link, source, *, samples):
         nonlocal count
         count += 1
         if count == 8:
             raise KeyboardInterrupt
-        return work(task, link, source)
+        return work(task, link, source, samples=samples)
 
     work = run_module.perform
     monkeypatch.setattr(run_module, "perform", perform)
@@ -76,6 +92,7 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7
     assert results(settings.out) == results(finished.out)
+    assert set_figures(settings.out) == set_figures(finished.out)
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7  # nothing was left to do
 
@@ -121,5 +138,27 @@ def test_two_processes_find_the_same(finished, tmp_path, monkeypatch):
     assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], 2) == 0
     assert len(list((tmp_path / "two" / "rows").iterdir())) == 2
     assert results(tmp_path / "two") == results(finished.out)
+    assert set_figures(tmp_path / "two") == set_figures(finished.out)
     for name in ("evaluation.json", "rd/lrisc.json"):
         assert (tmp_path / "two" / name).read_text() == (finished.out / name).read_text()
+
+
+def test_with_vgg16_there_are_realism_figures(settings, tmp_path, vgg_file):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed in range(2):
+        image = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(seed))
+        save_image(image, folder / f"{seed}.png")
+    point = {"snr_db": (10.0,), "cbr": 1 / 24, "bandwidths": ()}
+    evaluate(
+        replace(settings, data=folder, links=("linear",), vgg=vgg_file, **point), console=QUIET
+    )
+    with (settings.out / "summary.csv").open() as file:
+        means = {line["figure"]: float(line["mean"]) for line in csv.DictReader(file)}
+    assert 0 < means["dists"] < 1
+    assert 0 <= means["roi_iou"] <= 1
+    assert means["kid_vgg"] > 0
+    assert means["fd_vgg"] > 0
+    tables = (settings.out / "tables.md").read_text()
+    assert f"| linear (KLT) | {1000 * means['kid_vgg']:.1f} |" in tables
+    assert "<svg" in (settings.out / "realism-distortion.svg").read_text()

@@ -1,7 +1,14 @@
+import math
+
 import pytest
 import torch
 
-from lrisc_system.metrics.grid import flat_areas, grid_amplitude, residual_by_phase
+from lrisc_system.metrics.grid import (
+    flat_areas,
+    grid_amplitude,
+    residual_by_phase,
+    set_amplitude,
+)
 
 
 def tiled(pattern, *, rows, columns):
@@ -60,3 +67,18 @@ def test_shapes_must_agree_and_hold_a_period():
         residual_by_phase(x, x, period=16)
     with pytest.raises(ValueError, match="of one shape"):
         residual_by_phase(x, x[..., :16], period=4)
+
+
+def test_images_of_different_sizes_are_one_set():
+    """One image has a pattern of 2, the other none; three of four places are the one's."""
+    pattern = torch.tensor([[2.0, -2.0], [-2.0, 2.0]]) / 255
+    wide, small = torch.full((1, 3, 16, 48), 0.5), torch.full((1, 3, 16, 16), 0.5)
+    pairs = [(wide, wide + tiled(pattern, rows=8, columns=24)), (small, small)]
+    found = [residual_by_phase(*pair, period=2) for pair in pairs]
+    assert set_amplitude(found) == pytest.approx(1.5, rel=1e-4)
+
+
+def test_without_flat_areas_a_set_has_no_amplitude():
+    busy = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert math.isnan(set_amplitude([residual_by_phase(busy, busy, period=2)]))
+    assert math.isnan(set_amplitude([]))

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from lrisc_system.metrics.lpips import BACKBONES, lpips_network
+from lrisc_system.metrics.backbones import BACKBONES
+from lrisc_system.metrics.lpips import lpips_network
 
 
 @pytest.fixture(scope="module")

@@ -29,3 +29,9 @@ def test_without_validations_their_panels_are_left_out(tmp_path):
     trained = draw([CURVES[0], CURVES[2]], tmp_path / "trained.png")
     assert trained.shape == (1, 3, 350, 900)
     assert (trained[..., 450:] < 0.5).any()  # the CBR
+
+
+def test_realism_has_panels_where_it_was_measured(tmp_path):
+    measured = {"psnr": 20.0, "lpips": 0.5, "dists": 0.2, "kid_vgg": 0.2, "grid_16": 1.0}
+    more = draw([{**CURVES[1], "validation": measured}], tmp_path / "more.png")
+    assert more.shape == (1, 3, 1050, 900)  # five panels in three rows

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import pytest
 
@@ -36,5 +37,8 @@ def test_the_card_lies_beside_the_weights(finished):
     assert "| steps | 14 steps, 28 images, " in text
     assert "| FLOP | " in text
     assert "| device | cpu" in text
+    assert re.search(
+        r"\| last validation \| [\d.]+ dB, LPIPS [\d.]+.* at CBR 0\.\d{4}, 10 dB \|", text
+    )
     assert "| reached | stage 4-realism, step 2 |" in text
     assert load_image(finished / "model" / "run-curves.png").shape[1] == 3

@@ -1,10 +1,17 @@
+import math
+
 import pytest
 import torch
 
-from lrisc_system.data.images import save_image
+from lrisc_system.data.images import load_image, save_image
 from lrisc_system.link import Arrival
 from lrisc_system.losses import mean_squared_error
-from lrisc_system.training.validation import centre_crop, validate
+from lrisc_system.metrics.feature_distances import kernel_distance
+from lrisc_system.metrics.grid import grid_amplitude
+from lrisc_system.metrics.quality import round_to_8_bits
+from lrisc_system.metrics.roi_consistency import roi_iou
+from lrisc_system.metrics.vgg import VGGMetrics
+from lrisc_system.training.validation import centre_crop, describe_validation, validate
 
 
 class Noisy:
@@ -26,7 +33,8 @@ def nowhere(image):
 
 def measure(photos, **options):
     defaults = {"detector": everywhere, "perceptual": mean_squared_error, "size": 48}
-    return validate(Noisy(), photos, None, device=torch.device("cpu"), **(defaults | options))
+    options = defaults | {"masks": None} | options
+    return validate(Noisy(), photos, device=torch.device("cpu"), **options)
 
 
 @pytest.fixture
@@ -49,6 +57,61 @@ def test_validation_averages_over_the_photos(photos):
 
 def test_the_detector_finds_what_no_mask_tells(photos):
     assert measure(photos, detector=nowhere).psnr == float("inf")
+
+
+def received(photo, *, seed):
+    image = load_image(photo)[..., 8:56]
+    noise = torch.Generator().manual_seed(seed)
+    saliency = torch.ones_like(image[:, :1])
+    arrived = Noisy().transmit(image, 10.0, cbr=None, saliency=saliency, generator=noise).image
+    return image, round_to_8_bits(arrived)
+
+
+def test_the_grid_is_that_of_all_photos_as_one_set(tmp_path):
+    paths = [tmp_path / f"flat{index}.png" for index in range(2)]
+    for index, path in enumerate(paths):
+        save_image(torch.full((3, 48, 64), 0.25 + 0.5 * index), path)
+    pairs = [received(path, seed=index) for index, path in enumerate(paths)]
+    x, x_hat = (torch.cat(each) for each in zip(*pairs, strict=True))
+    found = measure(paths)
+    for period in (2, 4, 8, 16):
+        expected = grid_amplitude(x, x_hat, period=period).item()
+        assert getattr(found, f"grid_{period}") == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_flat_areas_or_vgg16_a_figure_is_left_out(photos):
+    figures = measure(photos).figures()
+    assert figures.keys() == {"snr_db", "cbr", "psnr", "lpips", "roi_iou"}
+    assert figures["roi_iou"] == 1  # everything is salient in both
+
+
+def test_the_region_is_compared_by_the_detector(photos):
+    def bright(image):
+        return (image.mean(dim=1, keepdim=True) > 0.5).float()
+
+    found = measure(photos[:1], detector=bright)
+    regions = (bright(image) for image in (found.sources[0], found.images[0]))
+    assert found.roi_iou == pytest.approx(roi_iou(*regions).item())
+    assert 0 < found.roi_iou < 1
+
+
+def test_vgg16_adds_dists_and_kid(tmp_path, vgg_file):
+    metrics = VGGMetrics.load(vgg_file, device=torch.device("cpu"))
+    path = tmp_path / "wide.png"
+    save_image(torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0)), path)
+    found = measure([path], vgg_metrics=metrics, size=96)
+    x, x_hat = load_image(path), found.images[0]
+    assert found.dists == pytest.approx(metrics.dists(x, x_hat).item())
+    kid = kernel_distance(metrics.patches(x), metrics.patches(x_hat))
+    assert found.kid_vgg == pytest.approx(kid, rel=1e-4)
+    text = describe_validation(found.figures())
+    assert f"DISTS {found.dists:.3f}, KID-VGG {found.kid_vgg:.3f} at CBR 0.1000, 10 dB" in text
+    assert math.isnan(measure([path], vgg_metrics=metrics, size=48).kid_vgg)
+
+
+def test_a_validation_is_one_line_of_text():
+    figures = {"snr_db": 10.0, "cbr": 0.02, "psnr": 26.283, "lpips": 0.1671, "grid_16": 0.923}
+    assert describe_validation(figures) == ("26.28 dB, LPIPS 0.167, grid 0.92 at CBR 0.0200, 10 dB")
 
 
 def test_the_centre_crop_by_hand():

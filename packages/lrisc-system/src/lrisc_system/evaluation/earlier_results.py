@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from lrisc_system.evaluation.links.registry import LINKS
@@ -13,7 +13,10 @@ from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
 
-FIGURES = {"cbr", "delivered", "seconds"} | {field.name for field in fields(Measurement)}
+# Without those that came later: a summary of an earlier version lacks them, and tables show a dash.
+FIGURES = {"cbr", "delivered", "seconds"} | {
+    field.name for field in fields(Measurement) if field.default is MISSING
+}
 
 
 def read_summary(path: Path) -> list[Summary]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from lrisc_system.evaluation.set_samples import SetSample
+from lrisc_system.metrics.grid import PERIODS, residual_by_phase
 from lrisc_system.metrics.lpips import LPIPS, lpips_network
 from lrisc_system.metrics.quality import evaluate_pair, round_to_8_bits
+from lrisc_system.metrics.remembering import RememberingBackbone
+from lrisc_system.metrics.roi_consistency import roi_iou
+from lrisc_system.metrics.vgg import VGGMetrics
+from roi_saliency import BarrierDetector
 
 # Whole, ROI and background of the source, each followed by what arrived.
 ALEX_INPUTS, VGG_INPUTS = 6, 2
@@ -18,7 +25,16 @@ ALEX_INPUTS, VGG_INPUTS = 6, 2
 
 @dataclass(frozen=True)
 class Measurement:
-    """The figures of one received image, as in `Metrics`, with LPIPS on both networks."""
+    """The figures of one received image.
+
+    Those that are named as in `Metrics` are what it says, with LPIPS on both networks. Figures that
+    VGG16 computes are NaN without it, and figures that came later are NaN in older rows.
+
+    Attributes:
+        dists: DISTS, 0 for equal images.
+        roi_iou: intersection over union of the regions that the classical detector finds in the
+            source and in the received image.
+    """
 
     psnr: float
     ms_ssim: float
@@ -30,42 +46,23 @@ class Measurement:
     background_psnr: float
     background_ms_ssim: float
     background_lpips_alex: float
-
-
-class RememberingBackbone(nn.Module):
-    """A network that stores the features of its last inputs, so that a source passes once.
-
-    Args:
-        network: images (B, 3, H, W) -> features.
-        kept: number of inputs.
-    """
-
-    def __init__(self, network: nn.Module, *, kept: int) -> None:
-        super().__init__()
-        self.network = network
-        self.memory: deque[tuple[Tensor, object]] = deque(maxlen=kept)
-
-    def forward(self, image: Tensor) -> object:
-        """Look the features up or compute them, and put them last in the queue."""
-        positions = [i for i, (known, _) in enumerate(self.memory) if torch.equal(known, image)]
-        features = self.memory[positions[0]][1] if positions else self.network(image)
-        for position in positions:
-            del self.memory[position]
-        self.memory.append((image, features))
-        return features
+    dists: float = math.nan
+    roi_iou: float = math.nan
 
 
 @dataclass(frozen=True)
 class MetricNetworks:
-    """The networks of LPIPS.
+    """The networks of the metrics.
 
     Args:
         alex: LPIPS on AlexNet.
         vgg: LPIPS on VGG16, if its weights are there.
+        vgg_metrics: the other metrics on VGG16, if its weights are there.
     """
 
     alex: LPIPS
     vgg: LPIPS | None
+    vgg_metrics: VGGMetrics | None = None
 
     @classmethod
     def load(cls, vgg: Path | None, *, device: torch.device) -> MetricNetworks:
@@ -80,14 +77,14 @@ class MetricNetworks:
         """
         alex = _prepare(lpips_network("alex"), device)
         alex.network.net = RememberingBackbone(alex.network.net, kept=ALEX_INPUTS)
-        try:
-            second = _prepare(lpips_network("vgg", vgg), device)
-        except ValueError:
-            if vgg is not None:
-                raise
+        vgg_metrics = VGGMetrics.load(vgg, device=device)
+        if vgg_metrics is None:
             return cls(alex, None)
+        second = _prepare(lpips_network("vgg", vgg), device)
         second.network.net = RememberingBackbone(second.network.net, kept=VGG_INPUTS)
-        return cls(alex, second)
+        dists = vgg_metrics.dists
+        dists.backbone = RememberingBackbone(dists.backbone, kept=VGG_INPUTS)
+        return cls(alex, second, vgg_metrics)
 
 
 def _prepare(network: LPIPS, device: torch.device) -> LPIPS:
@@ -126,18 +123,42 @@ class EvaluationImage:
             self._known[key] = self._measure(received)
         return self._known[key]
 
+    @torch.no_grad()
+    def sample(self, received: Tensor) -> SetSample:
+        """Measure what an image (1, 3, H, W) adds to the figures of its set."""
+        received = round_to_8_bits(received)
+        periods = [period for period in PERIODS if period <= min(received.shape[-2:])]
+        patterns = {p: residual_by_phase(self.image, received, period=p) for p in periods}
+        return SetSample(patterns, self._features(received))
+
+    @torch.no_grad()
+    def source_sample(self) -> SetSample:
+        """Measure what the source adds to the figures of every set."""
+        return SetSample({}, self._features(self.image))
+
+    @cached_property
+    def _region(self) -> Tensor:
+        """The saliency map that the detector of `roi_iou` finds in the source."""
+        return BarrierDetector()(self.image.cpu())
+
+    def _features(self, image: Tensor) -> Tensor | None:
+        metrics = self.networks.vgg_metrics
+        return None if metrics is None else metrics.patches(image)
+
     def _measure(self, received: Tensor) -> Measurement:
-        alex, vgg = self.networks.alex, self.networks.vgg
+        alex, vgg, other = self.networks.alex, self.networks.vgg, self.networks.vgg_metrics
         figures = evaluate_pair(self.image, received, mask=self.mask, perceptual=alex)
         return Measurement(
             psnr=figures.psnr,
             ms_ssim=figures.ms_ssim,
             lpips_alex=figures.lpips,
-            lpips_vgg=float("nan") if vgg is None else vgg(self.image, received).item(),
+            lpips_vgg=math.nan if vgg is None else vgg(self.image, received).item(),
             roi_psnr=figures.roi_psnr,
             roi_ms_ssim=figures.roi_ms_ssim,
             roi_lpips_alex=figures.roi_lpips,
             background_psnr=figures.background_psnr,
             background_ms_ssim=figures.background_ms_ssim,
             background_lpips_alex=figures.background_lpips,
+            dists=math.nan if other is None else other.dists(self.image, received).item(),
+            roi_iou=roi_iou(self._region, BarrierDetector()(received.cpu())).item(),
         )

@@ -31,6 +31,7 @@ from lrisc_system.evaluation.protocol import Protocol, describe_common
 from lrisc_system.evaluation.report.pictures import choose_pictures, take_pictures
 from lrisc_system.evaluation.report.report import write_report
 from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows
+from lrisc_system.evaluation.set_samples import SampleFolder
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.transmission import perform
 
@@ -67,7 +68,10 @@ def evaluate(
     networks = MetricNetworks.load(settings.vgg, device=device)
     notes: list[str] = []
     if networks.vgg is None:
-        notes.append("LPIPS on VGG16 is left out: --vgg names a file of its weights")
+        notes.append(
+            "LPIPS on VGG16, DISTS, KID-VGG and FD-VGG are left out: --vgg names a file of VGG16's "
+            "weights"
+        )
     links = make_links(
         settings,
         device=device,
@@ -137,6 +141,7 @@ class Worker:
     ) -> None:
         self.settings, self.links, self.known = settings, links, known
         self.file = RowFile(settings.out, rank=rank)
+        self.samples = SampleFolder(settings.out)
         self.reported: set[tuple[str, float]] = set()
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -169,7 +174,7 @@ class Worker:
         for task in tasks:
             if task not in self.known:
                 self._describe(f"{task.image} {task.link}", task.point)
-                entry = perform(task, self.links[task.link], source)
+                entry = perform(task, self.links[task.link], source, samples=self.samples)
                 self.file.append(entry)
                 self.progress.advance(self.bar)
                 if isinstance(entry, Refusal):

@@ -54,7 +54,8 @@ class EvaluateSettings:
         bandwidths_snr_db: SNR in dB of the bandwidths.
         seeds: Number of times that every image is sent at every point, each over other noise.
         crop: Side of a centre crop; without it, whole images.
-        vgg: File of VGG16's weights for LPIPS; without it, what torchvision's cache holds.
+        vgg: File of VGG16's weights for LPIPS, DISTS, KID-VGG and FD-VGG; without it, what
+            torchvision's cache holds.
         pictures: Names of the images in the row of pictures, Figure 5 of the paper; without it,
             three.
         picture_cbr: Bandwidth of the pictures, at the SNR --bandwidths-snr-db.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -26,7 +27,8 @@ class Summary:
         point: channel and bandwidth.
         images: how many.
         seeds: draws of the channel for each.
-        figures: of every column of `results.csv` that is a figure, by its name.
+        figures: of every column of `results.csv` that is a figure, and of the set, by its name. One
+            from an earlier version may lack some.
     """
 
     link: str
@@ -34,6 +36,10 @@ class Summary:
     images: int
     seeds: int
     figures: dict[str, Estimate]
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a figure, NaN where it was not measured."""
+        return self.figures[name].mean if name in self.figures else math.nan
 
 
 def summarize(

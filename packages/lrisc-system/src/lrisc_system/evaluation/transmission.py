@@ -11,6 +11,7 @@ from torch import Generator
 from lrisc_system.data.crops import mix_seed
 from lrisc_system.evaluation.measure import EvaluationImage
 from lrisc_system.evaluation.rows import Refusal, Row, Task
+from lrisc_system.evaluation.set_samples import SEED, SampleFolder
 from lrisc_system.evaluation.settings import Point
 from lrisc_system.link import Arrival, Link, OutOfReachError
 
@@ -37,13 +38,16 @@ def transmit(link: Link, source: EvaluationImage, point: Point, *, seed: int) ->
     )
 
 
-def perform(task: Task, link: Link, source: EvaluationImage) -> Row | Refusal:
+def perform(
+    task: Task, link: Link, source: EvaluationImage, *, samples: SampleFolder
+) -> Row | Refusal:
     """Do a task: send the image, receive it, measure it.
 
     Args:
         task: what to do.
         link: the task's link.
         source: the task's image.
+        samples: where to store what the image adds to the figures of its set.
     """
     begun = time.perf_counter()
     try:
@@ -51,4 +55,9 @@ def perform(task: Task, link: Link, source: EvaluationImage) -> Row | Refusal:
     except OutOfReachError as error:
         return Refusal(task, str(error))
     seconds = time.perf_counter() - begun
+    if task.seed == SEED:
+        if not samples.has_source(source.name):
+            samples.write_source(source.source_sample(), source.name)
+        sample = source.sample(arrival.image)
+        samples.write(sample, source.name, link=task.link, point=task.point)
     return Row(task, arrival.cbr, arrival.delivered, source.measure(arrival.image), seconds)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 FLAT_DEVIATION = 4 / 255  # local deviation of the source under which an area counts as flat
 WINDOW = 7  # pixels, of the local deviation
+PERIODS = (2, 4, 8, 16)  # pixels, that are reported
 
 
 def flat_areas(x: Tensor) -> Tensor:
@@ -73,7 +78,34 @@ def grid_amplitude(x: Tensor, x_hat: Tensor, *, period: int) -> Tensor:
     Returns:
         A scalar in grey levels, 1/255.
     """
-    pattern, count = residual_by_phase(x, x_hat, period=period)
+    return common_amplitude(*residual_by_phase(x, x_hat, period=period))
+
+
+def common_amplitude(pattern: Tensor, count: Tensor) -> Tensor:
+    """Measure what the patterns of several images have in common.
+
+    Args:
+        pattern: of each image as `residual_by_phase` gives it, (B, 3, period, period).
+        count: places behind each element, (B, 1, period, period).
+
+    Returns:
+        A scalar in grey levels, 1/255; 0 without flat areas.
+    """
     weight = count / count.sum(dim=0, keepdim=True).clamp(min=1)
     common = (pattern * weight).sum(dim=0)  # (3, period, period)
     return 255 * common.square().mean().sqrt()
+
+
+def set_amplitude(patterns: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """Measure what images of different sizes have in common.
+
+    Args:
+        patterns: pattern and count of each image, as `residual_by_phase` gives them.
+
+    Returns:
+        Grey levels, 1/255; NaN where no image has a flat area.
+    """
+    if not any(count.any() for _, count in patterns):
+        return math.nan
+    pattern, count = (torch.cat(each) for each in zip(*patterns, strict=True))
+    return common_amplitude(pattern, count).item()

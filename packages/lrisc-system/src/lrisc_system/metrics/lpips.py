@@ -2,37 +2,19 @@
 
 import os
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import lpips
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
-from torch import Tensor, nn
-from torchvision.models import AlexNet_Weights, VGG16_Weights
+from torch import Tensor
 
-WEIGHTS = Path(__file__).parents[1] / "weights"
+from lrisc_system.metrics.backbones import BACKBONES, FrozenModule, find_weights, read_weights
+
 MIN_SIDE = 32  # pixels; AlexNet's poolings leave nothing of less
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """Where the weights of an LPIPS backbone are: a shipped file, or torchvision's cache."""
-
-    shipped: Path | None
-    url: str
-
-
-BACKBONES = {
-    "alex": Backbone(
-        WEIGHTS / "lpips-alex-backbone-fp16.safetensors", AlexNet_Weights.IMAGENET1K_V1.url
-    ),
-    "vgg": Backbone(None, VGG16_Weights.IMAGENET1K_V1.url),
-}
-
-
-class LPIPS(nn.Module):
+class LPIPS(FrozenModule):
     """Learned perceptual distance of two images, frozen and always in evaluation mode.
 
     Args:
@@ -43,10 +25,6 @@ class LPIPS(nn.Module):
         super().__init__()
         self.network = network.requires_grad_(False)
         self.eval()
-
-    def train(self, mode: bool = True) -> "LPIPS":
-        """Stay in evaluation mode, for the distance must not move when training starts."""
-        return super().train(False)
 
     def forward(self, x: Tensor, x_hat: Tensor) -> Tensor:
         """Compute the distance of each pair.
@@ -88,48 +66,17 @@ def lpips_network(net: str = "alex", weights_path: str | os.PathLike[str] | None
     """
     if net not in BACKBONES:
         raise ValueError(f"expected an LPIPS network of {', '.join(BACKBONES)}, got {net!r}")
-    path = _find(net) if weights_path is None else Path(weights_path)
+    path = find_weights(net) if weights_path is None else Path(weights_path)
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips calls torchvision in the old way
         network = lpips.LPIPS(net=net, pnet_rand=True, pretrained=False, verbose=False)
     linear = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
     layers = torch.load(linear, map_location="cpu", weights_only=True)
     network.load_state_dict(layers, strict=False, assign=True)  # the backbone comes next
-    network.net.load_state_dict(_backbone_state(path, network.net), assign=True)
+    # torchvision's `features.3.weight` is `slice2.3.weight` in the package.
+    state = network.net.state_dict()
+    names = {name: "features." + name.split(".", maxsplit=1)[1] for name in state}
+    shapes = {names[name]: tensor.shape for name, tensor in state.items()}
+    stored = read_weights(path, shapes)
+    network.net.load_state_dict({n: stored[key] for n, key in names.items()}, assign=True)
     return LPIPS(network)
-
-
-def _find(net: str) -> Path:
-    """The shipped backbone, or the one in torchvision's cache."""
-    backbone = BACKBONES[net]
-    if backbone.shipped is not None:
-        return backbone.shipped
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(backbone.url).name
-    if not cached.is_file():
-        raise ValueError(
-            f"expected the backbone of LPIPS-{net} as a file: name one, or put {backbone.url} "
-            f"into {cached.parent}"
-        )
-    return cached
-
-
-def _backbone_state(path: Path, backbone: nn.Module) -> dict[str, Tensor]:
-    """Rename torchvision's `features.3.weight` to lpips's `slice2.3.weight`, in float32."""
-    if not path.is_file():
-        raise ValueError(f"{path}: expected a file of backbone weights, there is none")
-    try:
-        stored = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-    except Exception as error:  # both loaders raise errors of any type
-        raise ValueError(f"{path}: expected a file of weights, cannot read it") from error
-    state = {}
-    for name, parameter in backbone.state_dict().items():
-        key = "features." + name.split(".", maxsplit=1)[1]
-        if key not in stored or stored[key].shape != parameter.shape:
-            got = tuple(stored[key].shape) if key in stored else "none"
-            raise ValueError(f"{path}: expected {key} {tuple(parameter.shape)}, got {got}")
-        state[name] = stored[key].float()
-    return state

@@ -8,9 +8,20 @@ from typing import cast
 
 from lrisc_system.training.recipes import Stage
 
+TRAINING = {"total": "loss", "cbr": "expected CBR"}
+VALIDATION = {
+    "psnr": "PSNR (dB), held out",
+    "lpips": "LPIPS, held out",
+    "dists": "DISTS, held out",
+    "kid_vgg": "KID-VGG, held out",
+    "grid_16": "grid of period 16 (grey levels), held out",
+}
+
 
 def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], path: Path) -> None:
-    """Draw loss, CBR, PSNR and LPIPS over the steps of the whole run, each if it was measured.
+    """Draw the loss and what validations measure over the steps of the whole run.
+
+    A figure that was not measured has no panel.
 
     Args:
         stages: stages of the run.
@@ -24,17 +35,12 @@ def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], pa
         first[stage.name] = total
         total += max((cast(int, x["step"]) for x in curves if x["stage"] == stage.name), default=0)
     panels: dict[str, list[tuple[float, float]]] = {
-        "loss": [],
-        "expected CBR": [],
-        "PSNR (dB), held out": [],
-        "LPIPS, held out": [],
+        title: [] for title in (*TRAINING.values(), *VALIDATION.values())
     }
     for line in curves:
         step = first[str(line["stage"])] + cast(int, line["step"])
         figures = cast(dict[str, float], line.get("validation", line))
-        names = {"psnr": "PSNR (dB), held out", "lpips": "LPIPS, held out"}
-        names |= {} if "validation" in line else {"total": "loss", "cbr": "expected CBR"}
-        for key, title in names.items():
+        for key, title in (VALIDATION if "validation" in line else TRAINING).items():
             if key in figures:
                 panels[title].append((step, figures[key]))
     drawn = {title: points for title, points in panels.items() if points}

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
@@ -25,7 +24,7 @@ from lrisc_system.data.images import save_image
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.trackers import Trackers
-from lrisc_system.training.validation import Validation
+from lrisc_system.training.validation import Validation, describe_validation
 
 CURVES_NAME = "curves.jsonl"
 PICTURES_NAME = "pictures"
@@ -194,11 +193,8 @@ class Monitor:
 
     def validation(self, stage: Stage, done: int, figures: Validation) -> None:
         """Show and record a validation, with a picture grid."""
-        values = {k: v for k, v in asdict(figures).items() if k not in ("sources", "images")}
-        self.console.print(
-            f"{stage.name} {done}: {figures.psnr:.2f} dB, LPIPS {figures.lpips:.3f} at CBR "
-            f"{figures.cbr:.4f}, {figures.snr_db:g} dB"
-        )
+        values = figures.figures()
+        self.console.print(f"{stage.name} {done}: {describe_validation(values)}")
         self._record({"stage": stage.name, "step": done, "validation": values})
         grid = figures.grid()
         save_image(grid, self.output / PICTURES_NAME / f"{stage.name}-{done:06d}.png")

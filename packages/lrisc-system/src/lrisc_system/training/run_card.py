@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import cast
 
 import accelerate
 import torch
@@ -24,6 +25,7 @@ from lrisc_system.training.curve_plot import plot_curves
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Recipe
 from lrisc_system.training.settings import TrainSettings
+from lrisc_system.training.validation import describe_validation
 
 TEXT_NAME, PLOT_NAME = "run.md", "run-curves.png"
 SELECTION = (
@@ -121,6 +123,7 @@ class RunCard:
             f"magnification up to {recipe.magnification} |",
             f"| average | decay {recipe.average_decay:g} |",
             f"| selection | {SELECTION} |",
+            *(f"| last validation | {text} |" for text in self._last_validation()),
             *(f"| {name} | {number} |" for name, number in versions().items()),
             "",
             "| stage | steps | batch | crop | learning rate | SNR (dB) | eta | alpha |",
@@ -140,6 +143,11 @@ class RunCard:
             lines += [f"- {count} x {line}" for line, count in sorted(totals.skipped.items())]
             lines.append("")
         return "\n".join(lines)
+
+    def _last_validation(self) -> list[str]:
+        """Describe the last validation, if there was one."""
+        found = [line["validation"] for line in self.curves if "validation" in line]
+        return [describe_validation(cast(dict[str, float], each)) for each in found[-1:]]
 
 
 def describe_run(

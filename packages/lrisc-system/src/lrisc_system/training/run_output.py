@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from lrisc_system.data.photos import find_masks
 from lrisc_system.metrics.lpips import lpips_network
+from lrisc_system.metrics.remembering import RememberingBackbone
+from lrisc_system.metrics.vgg import VGGMetrics
 from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.monitor import Monitor, read_curves
 from lrisc_system.training.moving_average import MovingAverage
@@ -58,6 +60,10 @@ class RunOutput:
         self.held_out = list(held_out)
         self.masks = find_masks(self.held_out, settings.masks) if settings.masks else None
         self.perceptual = lpips_network("alex").to(accelerator.device)
+        self.vgg_metrics = VGGMetrics.load(settings.vgg, device=accelerator.device)
+        if self.vgg_metrics is not None:  # the photos pass once in the whole run
+            patches = RememberingBackbone(self.vgg_metrics.patches, kept=2 * len(self.held_out))
+            self.vgg_metrics = replace(self.vgg_metrics, patches=patches)
 
     def save_checkpoint(
         self,
@@ -112,6 +118,7 @@ class RunOutput:
                 self.masks,
                 detector=self.trainable.detector,
                 perceptual=self.perceptual,
+                vgg_metrics=self.vgg_metrics,
                 device=self.accelerator.device,
             )
             self.monitor.validation(stage, done, figures)

@@ -56,10 +56,12 @@ class TrainSettings:
         lambda_rate: lambda of Eq. (14), per unit of CBR, instead of the recipe's.
         lambda_perceptual: lambda_p of Eq. (13), instead of the recipe's.
         perceptual: Networks of LPIPS in the loss, instead of the recipe's; their distances are
-            summed. Validation always reports LPIPS with alex.
+            summed. Validation always reports LPIPS with alex; with VGG16's weights it also
+            reports DISTS and KID-VGG.
         magnification: Largest factor by which a random part of a crop is enlarged before LPIPS,
             instead of the recipe's.
-        vgg: File of VGG16's weights for LPIPS; without it, what torchvision's cache holds.
+        vgg: File of VGG16's weights for LPIPS, and for DISTS and KID-VGG in validations; without
+            it, what torchvision's cache holds.
         max_norm: Clip gradients to this norm.
         mixed_precision: Compute in bf16, which halves the memory of activations, or not (no);
             without it, the launcher's choice.

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -29,6 +30,15 @@ def figure():
 def test_a_panel_for_every_figure_that_is_there(figure):
     assert [axis.get_ylabel().split(" ")[0] for axis in figure.axes] == ["PSNR", "LPIPS"]
     assert {axis.get_xlabel() for axis in figure.axes} == {"SNR in dB"}
+
+
+def test_more_than_three_panels_take_two_rows():
+    one = summary("lrisc", 10.0, 30.0)
+    more = {name: Estimate(0.2, 0.0, 0.0) for name in ("dists", "kid_vgg")}
+    one = replace(one, figures={**one.figures, **more})
+    axes = draw_curves([one], snr_of, xlabel="SNR", title="One").axes
+    rows = [axis.get_subplotspec().rowspan.start for axis in axes]
+    assert rows == [0, 0, 0, 1]
 
 
 def test_every_link_has_its_colour_and_its_name(figure):

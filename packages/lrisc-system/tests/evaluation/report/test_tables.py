@@ -57,3 +57,13 @@ def test_all_figures_of_one_point(summaries):
     assert "| PSNR in dB | 24.26 | 27.40 |\n" in text
     assert detail_table(summaries[::-1], HIGH) == text  # whatever the order they come in
     assert "MS-SSIM" not in text
+
+
+def test_a_kid_is_shown_times_1000_and_a_missing_one_as_a_dash(summaries):
+    here, there = summaries[1:]
+    here.figures["kid_vgg"] = Estimate(0.1818, math.nan, math.nan)
+    del there.figures["kid_vgg"]
+    text = sweep_tables([here, there], [HIGH], heads=["10 dB"], where="here")
+    assert "### KID-VGG x 1000, here" in text
+    assert "| linear (KLT) | 181.8 |\n| HEVC 4:2:0 + LDPC | - |\n" in text
+    assert "| KID-VGG x 1000 | 181.8 | - |\n" in detail_table([here, there], HIGH)

@@ -193,6 +193,9 @@ LINKS: dict[str, LinkKind] = {
     MATCHED: LinkKind("LRISC at DeepJSCC's CBR", "#AA4499", make_matched),
 }
 
+# Several settings of one link each, in their order: a line joins them where realism is drawn.
+SERIES = (("lrisc", "steps-4", "steps-17", "steps-65"),)
+
 
 def make_links(
     settings: EvaluateSettings,

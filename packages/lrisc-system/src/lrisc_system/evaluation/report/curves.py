@@ -16,7 +16,10 @@ PANELS = {
     "psnr": "PSNR in dB, higher is better",
     "lpips_alex": "LPIPS (AlexNet), lower is better",
     "lpips_vgg": "LPIPS (VGG16), lower is better",
+    "dists": "DISTS, lower is better",
+    "kid_vgg": "KID-VGG, lower is better",
 }
+COLUMNS = 3
 MARKERS = ("o", "s", "^", "D", "v")
 
 
@@ -44,9 +47,14 @@ def draw_curves(
         title: of the whole figure.
     """
     panels = [name for name in PANELS if any(_there(s, name) for s in summaries)]
-    figure = Figure(figsize=(5.2 * len(panels), 4.9), layout="constrained")
+    columns = min(COLUMNS, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(figsize=(5.2 * columns, 4.4 * rows + 0.5), layout="constrained")
     figure.suptitle(title)
-    for axis, name in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axis in axes[len(panels) :]:
+        axis.remove()
+    for axis, name in zip(axes, panels, strict=False):
         for number, link in enumerate(LINKS):
             line = [s for s in summaries if s.link == link and _there(s, name)]
             if line:
@@ -101,4 +109,4 @@ def _draw_line(
 
 
 def _there(summary: Summary, name: str) -> bool:
-    return math.isfinite(summary.figures[name].mean)
+    return math.isfinite(summary.mean(name))

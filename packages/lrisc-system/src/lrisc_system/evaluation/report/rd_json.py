@@ -25,6 +25,8 @@ KEYS = {
     "ms-ssim-rgb": "ms_ssim",
     "lpips-alex": "lpips_alex",
     "lpips-vgg": "lpips_vgg",
+    "dists": "dists",
+    "kid-vgg": "kid_vgg",
     "delivered": "delivered",
 }
 
@@ -50,7 +52,7 @@ def write_curves(
         cbr = [summary.figures["cbr"].mean for summary in line]
         results = {"bpp": [3 * capacity * value for value in cbr], "cbr": cbr}
         for key, name in KEYS.items():
-            values = [summary.figures[name].mean for summary in line]
+            values = [summary.mean(name) for summary in line]
             if all(map(math.isfinite, values)):
                 results[key] = values
         content = {

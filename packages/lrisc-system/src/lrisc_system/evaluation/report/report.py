@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from lrisc_system.evaluation.links.registry import LINKS, MATCHED
 from lrisc_system.evaluation.report.curves import cbr_of, draw_curves, draw_published, snr_of
 from lrisc_system.evaluation.report.pictures import draw_pictures
 from lrisc_system.evaluation.report.rd_json import write_curves
+from lrisc_system.evaluation.report.realism_distortion import draw_realism_distortion
 from lrisc_system.evaluation.report.tables import (
     detail_table,
     published_table,
     sweep_tables,
 )
 from lrisc_system.evaluation.rows import Refusal, Row, read_rows, write_results
+from lrisc_system.evaluation.set_figures import add_set_figures
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.summary import Summary, summarize, write_summary
 from lrisc_system.radio.fading import Fading
@@ -63,6 +66,7 @@ def write_report(
     summaries = summarize(
         rows, links=LINKS, points=settings.points(), images=images, seeds=settings.seeds
     )
+    summaries = add_set_figures(summaries, settings.out, images=images)
     summaries += others
     write_summary(summaries, settings.out)
     over_snr = select(summaries, settings.over_snr())
@@ -86,6 +90,12 @@ def write_report(
         if settings.published:
             draw_published(figure)
         save_figure(figure, settings.out / "quality-over-cbr")
+    compared = Point(settings.bandwidths_snr_db, settings.cbr)
+    realistic = [s for s in select(summaries, [compared]) if math.isfinite(s.mean("kid_vgg"))]
+    if realistic:
+        where = f"{title}, {snr_db}, CBR {name_cbr(settings.cbr)}"
+        figure = draw_realism_distortion(realistic, title=where)
+        save_figure(figure, settings.out / "realism-distortion")
     cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
     where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
     figure = draw_pictures(pictures, settings.out, title=where)

@@ -9,8 +9,8 @@ from lrisc_system.bandwidth import name_cbr
 from lrisc_system.evaluation.links.registry import LINKS
 from lrisc_system.evaluation.published import PUBLISHED, SNR_DB
 from lrisc_system.evaluation.settings import Point
-from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
+from lrisc_system.metrics.grid import PERIODS
 
 Show = Callable[[float], str]
 FIGURES: dict[str, tuple[str, Show]] = {
@@ -18,6 +18,8 @@ FIGURES: dict[str, tuple[str, Show]] = {
     "ms_ssim": ("MS-SSIM", "{:.4f}".format),
     "lpips_alex": ("LPIPS (AlexNet)", "{:.3f}".format),
     "lpips_vgg": ("LPIPS (VGG16)", "{:.3f}".format),
+    "dists": ("DISTS", "{:.4f}".format),
+    "kid_vgg": ("KID-VGG x 1000", lambda kid: f"{1000 * kid:.1f}"),
     "delivered": ("delivered", "{:.0%}".format),
 }
 DETAILS: dict[str, tuple[str, Show]] = {
@@ -29,6 +31,12 @@ DETAILS: dict[str, tuple[str, Show]] = {
     "background_psnr": ("background, PSNR in dB", "{:.2f}".format),
     "background_ms_ssim": ("background, MS-SSIM", "{:.4f}".format),
     "background_lpips_alex": ("background, LPIPS (AlexNet)", "{:.3f}".format),
+    "roi_iou": ("ROI, found again (IoU)", "{:.3f}".format),
+    "fd_vgg": ("FD-VGG", "{:.1f}".format),
+    **{
+        f"grid_{period}": (f"grid, period {period}, in grey levels", "{:.2f}".format)
+        for period in PERIODS
+    },
     "seconds": ("seconds", "{:.2f}".format),
 }
 NOTHING = "-"
@@ -47,8 +55,8 @@ def sweep_tables(
     """
     parts = []
     for name, (title, show) in FIGURES.items():
-        cells = {(s.link, s.point): s.figures[name] for s in summaries if s.point in points}
-        means = [cell.mean for cell in cells.values()]
+        cells = {(s.link, s.point): s.mean(name) for s in summaries if s.point in points}
+        means = list(cells.values())
         if not any(map(math.isfinite, means)) or (name == "delivered" and min(means) == 1.0):
             continue
         rows = [
@@ -66,9 +74,9 @@ def detail_table(summaries: Sequence[Summary], point: Point) -> str:
     chosen = [summary for summary in summaries if summary.point == point]
     chosen.sort(key=lambda summary: order.index(summary.link))
     rows = [
-        [title, *(_show(summary.figures[name], show) for summary in chosen)]
+        [title, *(_show(summary.mean(name), show) for summary in chosen)]
         for name, (title, show) in DETAILS.items()
-        if any(math.isfinite(summary.figures[name].mean) for summary in chosen)
+        if any(math.isfinite(summary.mean(name)) for summary in chosen)
     ]
     head = f"### All figures, at {point.snr_db:g} dB and CBR {name_cbr(point.cbr)}\n\n"
     return head + table([["", *(LINKS[summary.link].title for summary in chosen)], *rows])
@@ -92,5 +100,5 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
-def _show(figure: Estimate | None, show: Show) -> str:
-    return NOTHING if figure is None or not math.isfinite(figure.mean) else show(figure.mean)
+def _show(mean: float | None, show: Show) -> str:
+    return NOTHING if mean is None or not math.isfinite(mean) else show(mean)
