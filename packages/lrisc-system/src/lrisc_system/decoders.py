@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
+
+from cond_diffusion import Callback, Sampler
 
 
 class TrainingEstimate(Protocol):
@@ -39,8 +42,9 @@ class ImageDecoder(Protocol):
     ) -> Tensor:
         """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1].
 
-        A decoder that samples in several steps may take `steps: int | None = None` too; it is
-        passed on when the user names a number.
+        A decoder that samples in several steps may also take `steps: int | None = None`,
+        `sampler: Sampler | None = None` and `callback: Callback | None = None`. Each is passed on
+        when the user gives it.
         """
         ...
 
@@ -51,24 +55,9 @@ class ImageDecoder(Protocol):
         ...
 
 
-class SteppedDecoder(ImageDecoder, Protocol):
-    """An image decoder that samples in as many steps as it is told."""
-
-    def decode(
-        self,
-        y_hat: Tensor,
-        *,
-        image_size: tuple[int, int],
-        generator: Generator | None = None,
-        steps: int | None = None,
-    ) -> Tensor:
-        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1], in `steps` steps."""
-        ...
-
-
-def takes_steps(decoder: ImageDecoder) -> bool:
-    """Tell whether the user may choose the number of steps that a decoder samples in."""
-    return "steps" in inspect.signature(decoder.decode).parameters
+def takes(decoder: ImageDecoder, option: str) -> bool:
+    """Tell whether the user may pass this option to the `decode` of a decoder."""
+    return option in inspect.signature(decoder.decode).parameters
 
 
 def decode_image(
@@ -78,20 +67,24 @@ def decode_image(
     image_size: tuple[int, int],
     generator: Generator | None = None,
     steps: int | None = None,
+    sampler: Sampler | None = None,
+    callback: Callback | None = None,
 ) -> Tensor:
-    """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), in `steps` steps if some are named.
+    """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), with the options that are given.
 
     Raises:
-        ValueError: if steps are named and the decoder takes none.
+        ValueError: if an option is given that the decoder does not take.
     """
-    if steps is None:
-        return decoder.decode(y_hat, image_size=image_size, generator=generator)
-    if not takes_steps(decoder):
-        raise ValueError(
-            f"expected no steps for an image decoder that does not sample in several, got {steps}"
-        )
-    stepped = cast(SteppedDecoder, decoder)
-    return stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
+    options = {"steps": steps, "sampler": sampler, "callback": callback}
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        if not takes(decoder, name):
+            raise ValueError(
+                f"expected no {name} for {type(decoder).__name__}, an image decoder that does not "
+                f"sample in several steps, got {value}"
+            )
+    decode: Callable[..., Tensor] = decoder.decode
+    return decode(y_hat, image_size=image_size, generator=generator, **given)
 
 
 @dataclass(frozen=True)
