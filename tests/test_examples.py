@@ -1,6 +1,7 @@
 """The scripts under examples/ run and show what they say."""
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,16 @@ def test_schedule_and_ddim_agree_with_diffusers():
     gaps = load("diffusers_agreement").main()
     assert len(gaps) == 7
     assert max(gaps.values()) < 1e-5, gaps
+
+
+def test_schedulers_of_diffusers_sample_our_decoder(system, image):
+    needs_diffusers()
+    results = load("diffusers_samplers").main(system, image, steps=4)
+    assert len(results) == 4
+    images = torch.cat([received for received, _ in results.values()])
+    assert images.shape == (4, *image.shape[1:])
+    assert min(psnr for _, psnr in results.values()) > 20
+    assert not any(torch.equal(one, other) for one, other in itertools.combinations(images, 2))
 
 
 def test_any_callable_is_a_channel(system, image):

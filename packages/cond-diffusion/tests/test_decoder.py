@@ -230,14 +230,6 @@ def test_a_generator_reproduces_bit_by_bit(awaken):
     assert not torch.equal(decode(1), decode(2))
 
 
-def test_tiles_of_what_needs_no_context_leave_no_seam():
-    y_hat = torch.rand(1, 8, 9, 13)
-    arguments = {"image_size": (144, 208), "steps": 5}
-    tiled = decoder_with().decode(y_hat, **arguments, generator=generator())
-    whole = decoder_with(tile_size=1024).decode(y_hat, **arguments, generator=generator())
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
-
-
 class LargestAllocation(TorchDispatchMode):
     """Counts the numbers in the largest tensor that is made anew, the image itself aside."""
 

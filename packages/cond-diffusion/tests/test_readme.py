@@ -9,9 +9,9 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_the_code_runs():
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
     names = {}
-    exec(code, names)
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(code, names)
     assert names["restored"].shape == (2, 3, 60, 50)
     assert torch.isfinite(names["encoder"].weight.grad).all()
 

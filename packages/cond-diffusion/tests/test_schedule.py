@@ -70,3 +70,39 @@ def test_timesteps_out_of_range(count):
 def test_too_few_steps():
     with pytest.raises(ValueError, match="at least 2 steps, got 1"):
         CosineSchedule(1)
+
+
+# Noise levels
+
+
+def test_sigma_by_hand():
+    # abar = 1 / (1 + sigma^2).
+    schedule = CosineSchedule(100)
+    torch.testing.assert_close(schedule.alpha_bar, 1 / (1 + schedule.sigma**2))
+
+
+def test_nearest_times_are_nearest_in_ratio():
+    schedule = CosineSchedule(4)
+    schedule.sigma.copy_(torch.tensor([0.1, 1.0, 4.0, 100.0]))
+    # 1.9 is below sqrt(1 * 4) and 21 above sqrt(4 * 100) = 20.
+    assert schedule.nearest_timesteps(torch.tensor([21.0, 2.1, 1.9, 0.1])).tolist() == [3, 2, 1, 0]
+    own = schedule.sigma.flip(0)
+    assert schedule.nearest_timesteps(own).tolist() == [3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "message"),
+    [
+        ([0.1, 0.3], r"expected falling sigmas, got 0\.1 before 0\.3"),
+        ([0.4, 0.3, 0.3], r"expected falling sigmas, got 0\.3 before 0\.3"),
+        ([0.3, float("nan")], r"expected falling sigmas, got 0\.3 before nan"),
+        ([[0.3, 0.1]], r"expected a list of sigmas, got the shape \(1, 2\)"),
+        ([float("nan")], r"expected sigmas in \[0\.002186, 1\.662e\+05\], got nan"),
+        ([0.3, 0.001], r"expected sigmas in \[0\.002186, 1\.662e\+05\], got 0\.001"),
+        ([1e6, 0.3], r"expected sigmas in .*, got 1e\+06"),
+        ([0.30001, 0.3], r"different times, got 0\.3 and 0\.3 at the same, \d+"),
+    ],
+)
+def test_sigmas_out_of_range(sigmas, message):
+    with pytest.raises(ValueError, match=message):
+        CosineSchedule().nearest_timesteps(torch.tensor(sigmas))

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from cond_diffusion.tiles import tile_spans, tile_starts
+from cond_diffusion.tiles import blend_tiles, tile_spans, tile_starts
 
 
 def test_starts_by_hand():
@@ -40,3 +40,18 @@ def test_weights_sum_to_one_on_the_grid(length, size, overlap):
         assert span.start % 16 == 0
         total[span.start : span.stop] += span.weight
     torch.testing.assert_close(total, torch.ones(length))
+
+
+def test_blending_by_hand():
+    # Along each side the weights are 1, 1, 2/3, 1/3 of the first tile, and the rest is the second.
+    tiles = {(0, 0): 0.0, (0, 2): 9.0, (2, 0): 18.0, (2, 2): 27.0}  # additive: 9 right, 18 down
+    image = blend_tiles(
+        lambda rows, columns: torch.full((1, 1, 4, 4), tiles[rows.start, columns.start]),
+        (1, 1, 6, 6),
+        size=4,
+        overlap=2,
+        unit=1,
+        device=torch.device("cpu"),
+    )
+    second = torch.tensor([0, 0, 1 / 3, 2 / 3, 1, 1])
+    torch.testing.assert_close(image[0, 0], 18 * second[:, None] + 9 * second)

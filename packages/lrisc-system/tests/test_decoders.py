@@ -4,7 +4,7 @@ import torch
 from cond_diffusion import DiffusionDecoder
 from entropy_hyperprior import SynthesisTransform
 from lrisc_system.config import TINY
-from lrisc_system.decoders import SynthesisDecoder, decode_image, takes_steps
+from lrisc_system.decoders import SynthesisDecoder, decode_image, takes
 
 
 def decoders():
@@ -52,7 +52,32 @@ def test_steps_reach_a_decoder_that_takes_them():
     images = [decode_image(Stepped(), y_hat, image_size=(1, 1), steps=n) for n in (None, 3)]
     assert [image.mean().item() for image in images] == [0, 3]
     assert decode_image(OneShot(), y_hat, image_size=(1, 1)).mean() == 0.5
-    assert takes_steps(Stepped())
-    assert not takes_steps(OneShot())
-    with pytest.raises(ValueError, match="does not sample in several, got 3"):
+    assert takes(Stepped(), "steps")
+    assert not takes(OneShot(), "steps")
+    with pytest.raises(ValueError, match=r"no steps for OneShot, .* in several steps, got 3"):
         decode_image(OneShot(), y_hat, image_size=(1, 1), steps=3)
+
+
+def test_a_sampler_and_a_callback_reach_a_decoder_that_takes_them():
+    decoder = DiffusionDecoder(TINY.diffusion, base=SynthesisTransform(TINY.transform))
+    y_hat, steps_seen = torch.randn(1, 32, 2, 2), []
+
+    def grey(predict, x, *, timesteps, generator, callback):
+        for step, t in enumerate(timesteps):
+            callback(step, int(t), x)
+        return torch.zeros_like(x)
+
+    image = decode_image(
+        decoder,
+        y_hat,
+        image_size=(20, 30),
+        steps=3,
+        sampler=grey,
+        callback=lambda step, t, x_0: steps_seen.append(step),
+    )
+    assert torch.equal(image, torch.full((1, 3, 20, 30), 0.5))
+    assert steps_seen == [0, 1, 2]
+    with pytest.raises(ValueError, match="expected no sampler for Stepped"):
+        decode_image(Stepped(), y_hat, image_size=(1, 1), sampler=grey)
+    with pytest.raises(ValueError, match="expected no callback for Stepped"):
+        decode_image(Stepped(), y_hat, image_size=(1, 1), callback=print)

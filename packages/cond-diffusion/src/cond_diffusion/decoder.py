@@ -1,82 +1,28 @@
 """The image decoder of the receiver: conditional diffusion on the latent."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from cond_diffusion.condition import LATENT_STRIDE
-from cond_diffusion.ddim import ddim_sample
+from cond_diffusion.config import DiffusionConfig
+from cond_diffusion.decoding import START_DEVIATION, crop_latent, sample_image
 from cond_diffusion.hub import load, save
-from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
+from cond_diffusion.objective import (
+    Estimate,
+    diffusion_loss,
+    draw_sample,
+    truncated_snr_weight,
+)
+from cond_diffusion.samplers import Callback, Sampler
 from cond_diffusion.schedule import CosineSchedule
-from cond_diffusion.tiles import Span, tile_spans
+from cond_diffusion.tiled import PredictTile, TiledPredictor
 from cond_diffusion.unet import ConditionalUNet, UNetConfig, Unit
-
-START_DEVIATION = 0.8  # of the noise that several-step decoding starts from [CDC]
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """Settings of the diffusion decoder.
-
-    Attributes:
-        unet: sizes of the U-Net.
-        steps: DDIM steps of `decode`, in [1, schedule_steps].
-        schedule_steps: times T of the forward process.
-        base_variance: mean squared error of the base image in [-1, 1] units, above 0.
-        start_share: fraction of training samples at the start of one-step decoding, in [0, 1].
-        min_weight, max_weight: limits of `w_t`, Eq. (10).
-        tile_size, tile_overlap: in pixels, multiples of 16, `tile_overlap < tile_size`.
-    """
-
-    unet: UNetConfig = field(default_factory=UNetConfig)
-    steps: int = 1
-    schedule_steps: int = 8193
-    base_variance: float = 0.01
-    start_share: float = 0.5
-    min_weight: float = 1.0
-    max_weight: float = 5.0
-    tile_size: int = 512
-    tile_overlap: int = 64
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.steps <= self.schedule_steps:
-            raise ValueError(f"expected steps in [1, {self.schedule_steps}], got {self.steps}")
-        if not self.base_variance > 0:
-            raise ValueError(f"expected base_variance above 0, got {self.base_variance}")
-        if not 0 <= self.start_share <= 1:
-            raise ValueError(f"expected start_share in [0, 1], got {self.start_share}")
-        if not 0 <= self.min_weight <= self.max_weight:
-            raise ValueError(
-                f"expected 0 <= min_weight <= max_weight, got {self.min_weight}, {self.max_weight}"
-            )
-        if not 0 <= self.tile_overlap < self.tile_size:
-            raise ValueError(
-                "expected 0 <= tile_overlap < tile_size, "
-                f"got {self.tile_overlap} and {self.tile_size}"
-            )
-        if self.tile_size % LATENT_STRIDE or self.tile_overlap % LATENT_STRIDE:
-            raise ValueError(
-                f"expected tile_size and tile_overlap to be multiples of {LATENT_STRIDE}, "
-                f"got {self.tile_size} and {self.tile_overlap}"
-            )
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A training-time estimate of the image.
-
-    Attributes:
-        image: `X_theta` (B, 3, H, W) on the scale of [0, 1], not clipped.
-        weight: `w_t` (B,) of Eq. (10) at the drawn times.
-    """
-
-    image: Tensor
-    weight: Tensor
 
 
 class DiffusionDecoder(nn.Module):
@@ -140,7 +86,7 @@ class DiffusionDecoder(nn.Module):
         image: Tensor,
         y_hat: Tensor,
         *,
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
         realism: Tensor | None = None,
     ) -> Estimate:
         """Estimate the image at one random time per sample, for training.
@@ -163,29 +109,24 @@ class DiffusionDecoder(nn.Module):
         expected = (len(y_hat), 3, *size)
         if image.shape != expected:
             raise ValueError(f"expected image {expected}, got {tuple(image.shape)}")
-        batch, last, device = len(image), self.schedule.steps - 1, image.device
-        x_0 = 2 * image.float() - 1
-
-        at_start = torch.rand(batch, generator=generator, device=device) < self.config.start_share
-        t = torch.randint(last + 1, (batch,), generator=generator, device=device)
-        noise = torch.randn(x_0.shape, generator=generator, device=device)
-        t = t.where(~at_start, last)
-        deviation = 0.0 if realism is None else START_DEVIATION * realism.view(-1, 1, 1, 1)
-        x_t = torch.where(
-            at_start.view(-1, 1, 1, 1), deviation * noise, self.schedule.q_sample(x_0, t, noise)
+        drawn = draw_sample(
+            2 * image.float() - 1,
+            self.schedule,
+            start_share=self.config.start_share,
+            start_deviation=0.0 if realism is None else START_DEVIATION * realism,
+            generator=generator,
         )
-
         weight = truncated_snr_weight(
-            self.schedule.alpha_bar[t],
+            self.schedule.alpha_bar[drawn.t],
             minimum=self.config.min_weight,
             maximum=self.config.max_weight,
-        ).where(~at_start, 1.0)
-        estimate = self.predict(x_t, t, y_hat, base=self._base_image(y_hat), realism=realism)
+        ).where(~drawn.at_start, 1.0)
+        estimate = self.predict(
+            drawn.x_t, drawn.t, y_hat, base=self._base_image(y_hat), realism=realism
+        )
         return Estimate(image=(estimate + 1) / 2, weight=weight)
 
-    def loss(
-        self, image: Tensor, y_hat: Tensor, *, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def loss(self, image: Tensor, y_hat: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Compute the loss of Eq. (10), a scalar in [-1, 1] units; arguments as in `estimate`."""
         estimate = self.estimate(image, y_hat, generator=generator)
         return diffusion_loss(2 * image - 1, 2 * estimate.image - 1, estimate.weight)
@@ -196,70 +137,84 @@ class DiffusionDecoder(nn.Module):
         y_hat: Tensor,
         *,
         image_size: tuple[int, int],
-        generator: torch.Generator | None = None,
+        generator: Generator | None = None,
         steps: int | None = None,
+        sampler: Sampler | None = None,
+        timesteps: Sequence[int] | Tensor | None = None,
+        sigmas: Sequence[float] | Tensor | None = None,
+        start: float | Tensor | None = None,
+        eta: float = 0.0,
         realism: float = 0.0,
+        callback: Callback | None = None,
     ) -> Tensor:
-        """Decode images of any size, tile by tile, by the reverse process of Eqs. (9) and (11).
+        """Decode images of any size by the reverse process of Eqs. (9) and (11).
 
-        One step starts from noise of deviation 0.8 times the realism, several of 0.8, one noise for
-        all tiles.
-        Memory beyond the image itself does not grow with the area.
+        The network predicts tile by tile, but the sampler sees the whole image, so that all noise
+        is one field without seams. Memory in addition to the image: that of a tile for one
+        prediction, and seven to nine arrays of the image's size for several.
 
         Args:
             y_hat: (B, C, h, w), at least `ceil(H/16) x ceil(W/16)`; what is beyond is not used.
             image_size: (H, W), each at least 1.
-            generator: on `y_hat`'s device.
-            steps: DDIM steps instead of the config's.
+            generator: source of all noise, on `y_hat`'s device.
+            steps: number of predictions, instead of the config's.
+            sampler: in place of `DDIM`.
+            timesteps: falling times of the predictions in [0, T), instead of `steps`.
+            sigmas: falling noise levels `sqrt((1 - abar) / abar)`, instead of `steps`.
+            start: x_t (B, 3, 16 ceil(H/16), 16 ceil(W/16)) at the first time, or the deviation of
+                normal noise, 0 for zeros. By default the sampler's `start_deviation`, or else 0.8
+                times the realism for one prediction and 0.8 for several.
+            eta: share of fresh noise in each step of `DDIM`, in [0, 1].
             realism: 0 for the most faithful image, 1 for the most natural one, in [0, 1].
+            callback: `(step, t, x_0)`, called after each prediction, x_0 in [-1, 1].
 
         Returns:
             (B, 3, H, W) in [0, 1].
 
         Raises:
-            ValueError: if the sizes or the step count do not fit.
+            ValueError: if an argument is out of range or does not fit the others, or the sampler
+                returns another shape or a number that is not finite.
         """
         self._check(y_hat)
+        predictor = TiledPredictor(
+            self._predict_with(realism, batch=len(y_hat), device=y_hat.device),
+            base=self._base_image,
+            y_hat=crop_latent(y_hat, image_size=image_size),
+            tile_size=self.config.tile_size,
+            tile_overlap=self.config.tile_overlap,
+        )
+        image = sample_image(
+            predictor,
+            self.schedule,
+            default_steps=self.config.steps,
+            generator=generator,
+            steps=steps,
+            sampler=sampler,
+            timesteps=timesteps,
+            sigmas=sigmas,
+            start=start,
+            one_step_deviation=START_DEVIATION * realism,
+            eta=eta,
+            callback=callback,
+        )
         height, width = image_size
-        rows, columns = -(-height // LATENT_STRIDE), -(-width // LATENT_STRIDE)
-        if not (0 < rows <= y_hat.shape[2] and 0 < columns <= y_hat.shape[3]):
-            raise ValueError(
-                f"expected an image_size from 1 x 1 to what y_hat {tuple(y_hat.shape)} covers, "
-                f"got {height} x {width}"
-            )
-        steps = self.config.steps if steps is None else steps
-        device = y_hat.device
-        shape = (len(y_hat), 3, rows * LATENT_STRIDE, columns * LATENT_STRIDE)
-        image = torch.zeros(shape, device=device)
-        deviation = START_DEVIATION * (realism if steps == 1 else 1.0)
-        noise = None
-        if deviation > 0:
-            noise = torch.randn(shape, generator=generator, device=device)
-        for row in self._spans(shape[2]):
-            for column in self._spans(shape[3]):
-                y, x = slice(row.start, row.stop), slice(column.start, column.stop)
-                weight = (row.weight[:, None] * column.weight).to(device)
-                latent = y_hat[:, :, _latent(row), _latent(column)]
-                x_T = torch.zeros_like(image[:, :, y, x])
-                if noise is not None:
-                    x_T = deviation * noise[:, :, y, x]
-                tile = self._decode_tile(x_T, latent, steps=steps, realism=realism)
-                image[:, :, y, x] += weight * tile
         return image[:, :, :height, :width].clamp_(0, 1)  # rounding of the blending can exceed 1
 
-    def _spans(self, length: int) -> list[Span]:
-        size, overlap = self.config.tile_size, self.config.tile_overlap
-        return tile_spans(length, size=size, overlap=overlap, unit=LATENT_STRIDE)
+    def _predict_with(self, realism: float, *, batch: int, device: torch.device) -> PredictTile:
+        """Return `predict` with the realism of all images of a batch.
 
-    def _decode_tile(self, x_T: Tensor, y_hat: Tensor, *, steps: int, realism: float) -> Tensor:
-        """Decode one tile (B, C, h, w) from `x_T` to (B, 3, 16 h, 16 w) in [0, 1]."""
-        base = self._base_image(y_hat)
-        asked = torch.full((len(y_hat),), realism, device=y_hat.device) if realism else None
-
-        def predict_x0(x_t: Tensor, t: Tensor) -> Tensor:
-            return self.predict(x_t, t, y_hat, base=base, realism=asked)
-
-        return (ddim_sample(predict_x0, x_T, schedule=self.schedule, steps=steps) + 1) / 2
+        Raises:
+            ValueError: if it is not in [0, 1], or above 0 and the network has no input for it.
+        """
+        if not 0 <= realism <= 1:
+            raise ValueError(f"expected a realism in [0, 1], got {realism}")
+        if realism == 0:
+            return self.predict
+        if not self.takes_realism:
+            raise ValueError(
+                f"expected realism 0, for the network has no input for it, got {realism}"
+            )
+        return partial(self.predict, realism=torch.full((batch,), float(realism), device=device))
 
     def set_latent_scale(self, scale: Tensor) -> None:
         """Set the standard deviation (C,) of each latent channel; ones by default.
@@ -338,7 +293,3 @@ class DiffusionDecoder(nn.Module):
         channels = self.config.unet.latent_channels
         if y_hat.ndim != 4 or y_hat.shape[1] != channels:
             raise ValueError(f"expected y_hat (B, {channels}, h, w), got {tuple(y_hat.shape)}")
-
-
-def _latent(span: Span) -> slice:
-    return slice(span.start // LATENT_STRIDE, span.stop // LATENT_STRIDE)

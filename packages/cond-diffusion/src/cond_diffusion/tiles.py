@@ -1,5 +1,7 @@
 """Overlapping tiles along one side of an image, blended linearly."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,3 +49,29 @@ def tile_spans(length: int, *, size: int, overlap: int, unit: int = 1) -> list[S
         Span(unit * start, unit * start + size, weight[unit * start : unit * start + size])
         for start, weight in zip(starts, weights, strict=True)
     ]
+
+
+def blend_tiles(
+    make_tile: Callable[[slice, slice], Tensor],
+    shape: tuple[int, ...],
+    *,
+    size: int,
+    overlap: int,
+    unit: int,
+    device: torch.device,
+) -> Tensor:
+    """Blend overlapping tiles to an image.
+
+    Args:
+        make_tile: `(rows, columns) -> tile` of the image, (B, C, len(rows), len(columns)).
+        shape: (B, C, H, W) of the image.
+        size, overlap, unit: as in `tile_spans`.
+        device: of the image.
+    """
+    image = torch.zeros(shape, device=device)
+    spans = [tile_spans(side, size=size, overlap=overlap, unit=unit) for side in shape[2:]]
+    for row, column in itertools.product(*spans):
+        rows, columns = slice(row.start, row.stop), slice(column.start, column.stop)
+        weight = (row.weight[:, None] * column.weight).to(device)
+        image[:, :, rows, columns] += weight * make_tile(rows, columns)
+    return image

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 import torch
 from torch import Generator, Tensor, nn
+
+from cond_diffusion import Callback, Sampler
 
 
 class TrainingEstimate(Protocol):
@@ -39,8 +42,10 @@ class ImageDecoder(Protocol):
     ) -> Tensor:
         """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1].
 
-        A decoder that samples in several steps may take `steps: int | None = None` too; it is
-        passed on when the user names a number.
+        A decoder that samples in several steps may also take `steps: int | None = None`,
+        `sampler: Sampler | None = None` and `callback: Callback | None = None`. Each is passed on
+        when the user gives it. So is `realism: float = 0.0` in [0, 1], to a decoder whose attribute
+        `takes_realism` is true.
         """
         ...
 
@@ -51,24 +56,9 @@ class ImageDecoder(Protocol):
         ...
 
 
-class SteppedDecoder(ImageDecoder, Protocol):
-    """An image decoder that samples in as many steps as it is told."""
-
-    def decode(
-        self,
-        y_hat: Tensor,
-        *,
-        image_size: tuple[int, int],
-        generator: Generator | None = None,
-        steps: int | None = None,
-    ) -> Tensor:
-        """Decode y_hat (B, C, h, w) to images (B, 3, *image_size) in [0, 1], in `steps` steps."""
-        ...
-
-
-def takes_steps(decoder: ImageDecoder) -> bool:
-    """Tell whether the user may choose the number of steps that a decoder samples in."""
-    return "steps" in inspect.signature(decoder.decode).parameters
+def takes(decoder: ImageDecoder, option: str) -> bool:
+    """Tell whether the user may pass this option to the `decode` of a decoder."""
+    return option in inspect.signature(decoder.decode).parameters
 
 
 def decode_image(
@@ -78,20 +68,32 @@ def decode_image(
     image_size: tuple[int, int],
     generator: Generator | None = None,
     steps: int | None = None,
+    sampler: Sampler | None = None,
+    callback: Callback | None = None,
+    realism: float = 0.0,
 ) -> Tensor:
-    """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), in `steps` steps if some are named.
+    """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), with the options that are given.
 
     Raises:
-        ValueError: if steps are named and the decoder takes none.
+        ValueError: if an option is given that the decoder does not take.
     """
-    if steps is None:
-        return decoder.decode(y_hat, image_size=image_size, generator=generator)
-    if not takes_steps(decoder):
-        raise ValueError(
-            f"expected no steps for an image decoder that does not sample in several, got {steps}"
-        )
-    stepped = cast(SteppedDecoder, decoder)
-    return stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
+    options: dict[str, object] = {"steps": steps, "sampler": sampler, "callback": callback}
+    given = {name: value for name, value in options.items() if value is not None}
+    if realism != 0:
+        if not takes_realism(decoder):
+            raise ValueError(
+                f"expected realism 0 for {type(decoder).__name__}, an image decoder that takes no "
+                f"realism, got {realism}"
+            )
+        given["realism"] = realism
+    for name, value in given.items():
+        if not takes(decoder, name):
+            raise ValueError(
+                f"expected no {name} for {type(decoder).__name__}, an image decoder that does not "
+                f"sample in several steps, got {value}"
+            )
+    decode: Callable[..., Tensor] = decoder.decode
+    return decode(y_hat, image_size=image_size, generator=generator, **given)
 
 
 class RealisticDecoder(ImageDecoder, Protocol):

@@ -21,6 +21,8 @@ class LRISCLink:
         identity: of the weights.
         alpha: weight of the background, Eq. (3); the model's by default.
         steps: of the image decoder; its own number by default.
+        realism: of the images, in [0, 1].
+        realism_roi: of their region of interest; `realism` by default.
     """
 
     def __init__(
@@ -31,11 +33,15 @@ class LRISCLink:
         identity: Mapping[str, object] | None = None,
         alpha: float | None = None,
         steps: int | None = None,
+        realism: float = 0.0,
+        realism_roi: float | None = None,
     ) -> None:
         self.system = system
         self.channel = AWGN() if channel is None else channel
         self.alpha, self.steps = alpha, steps
-        self.identity = {**(identity or {}), "alpha": alpha, "steps": steps}
+        self.realism, self.realism_roi = realism, realism_roi
+        asked = {"realism": realism, "realism_roi": realism_roi} if realism or realism_roi else {}
+        self.identity = {**(identity or {}), "alpha": alpha, "steps": steps, **asked}
 
     def transmit(
         self,
@@ -64,7 +70,14 @@ class LRISCLink:
             raise OutOfReachError(str(error)) from error
         received = cross_channel(packet, snr_db, channel=self.channel, generator=generator)
         start_noise = Generator(image.device).manual_seed(generator.initial_seed())
-        output = self.system.receive(received, snr_db, generator=start_noise, steps=self.steps)
+        output = self.system.receive(
+            received,
+            snr_db,
+            generator=start_noise,
+            steps=self.steps,
+            realism=self.realism,
+            realism_roi=self.realism_roi,
+        )
         return Arrival(output, packet.cbr(snr_db))
 
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:

@@ -10,7 +10,7 @@ part without it works all the same:
 | `set_latent_scale` | training | telling `hyperprior` and `decoder` the spread of the latent |
 | `compile` | training | `--compile`; every module has one |
 | `recompute_gradients`, `recomputed_modules` | training | `--checkpoint-gradients` |
-| `decode(..., steps=)` | `LRISC.receive` | sampling in a number of steps that the user chooses |
+| `decode(..., steps=, sampler=, callback=)` | `LRISC.receive` | sampling as the user chooses |
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
+from cond_diffusion import Callback, Sampler
 from jscc_ratetoken import (
     Channel,
     active_mask,
@@ -30,6 +31,7 @@ from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
 from lrisc_system.parts import AnalysisPart, HyperpriorPart, JSCCDecoderPart, JSCCEncoderPart
+from lrisc_system.realism import decode_regions
 from lrisc_system.stored_chain import StoredChain
 from roi_saliency import BarrierDetector, SaliencyDetector
 
@@ -145,22 +147,31 @@ class LRISC(StoredChain):
         *,
         generator: Generator | None = None,
         steps: int | None = None,
+        sampler: Sampler | None = None,
+        callback: Callback | None = None,
+        realism: float = 0.0,
+        realism_roi: float | None = None,
     ) -> Tensor:
         """Decode a received packet into an image, from the packet and the SNR alone.
 
         Args:
             packet: packet with the received symbols.
             snr_db: SNR of the channel in dB, as the receiver estimates it.
-            generator: generator of the image decoder's initial noise.
+            generator: generator of the image decoder's noise.
             steps: sampling steps of the image decoder, if it takes them; its own number by default.
+            sampler: in place of the image decoder's own, if it takes one.
+            callback: called as `(step, t, x_0)` after each of its predictions, if it takes one.
+            realism: 0 for the most faithful image, 1 for the most natural one, whose detail is
+                partly invented.
+            realism_roi: in the region of interest instead, as the detector finds it in the image.
 
         Returns:
             (1, 3, H, W) in [0, 1].
 
         Raises:
             PacketError: if the packet was made by another model or contradicts itself.
-            ValueError: if `steps` is given and the image decoder takes none, or the SNR is out of
-                range.
+            ValueError: if an option is given that the image decoder does not take, or the SNR is
+                out of range.
         """
         self._require_eval()
         device = next(self.parameters()).device
@@ -191,8 +202,21 @@ class LRISC(StoredChain):
             mean=prior.mean,
             scale=prior.scale,
         )
-        return decode_image(
-            self.decoder, y_hat, image_size=packet.image_size, generator=generator, steps=steps
+        return decode_regions(
+            lambda asked, noise: decode_image(
+                self.decoder,
+                y_hat,
+                image_size=packet.image_size,
+                generator=noise,
+                steps=steps,
+                sampler=sampler,
+                callback=callback,
+                realism=asked,
+            ),
+            realism=realism,
+            realism_roi=realism_roi,
+            find_roi=lambda image: self.smooth_mask(self.detector(image)),
+            generator=generator,
         )
 
     def transmit(
@@ -203,6 +227,10 @@ class LRISC(StoredChain):
         channel: Channel | None = None,
         generator: Generator | None = None,
         steps: int | None = None,
+        sampler: Sampler | None = None,
+        callback: Callback | None = None,
+        realism: float = 0.0,
+        realism_roi: float | None = None,
         eta: float | None = None,
         cbr: float | None = None,
         alpha: float | None = None,
@@ -217,7 +245,17 @@ class LRISC(StoredChain):
         """
         packet = self.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
         received = cross_channel(packet, snr_db, channel=channel, generator=generator)
-        return self.receive(received, snr_db, generator=generator, steps=steps), packet
+        image = self.receive(
+            received,
+            snr_db,
+            generator=generator,
+            steps=steps,
+            sampler=sampler,
+            callback=callback,
+            realism=realism,
+            realism_roi=realism_roi,
+        )
+        return image, packet
 
     def fingerprint(self) -> bytes:
         """Return four bytes that identify the weights which sender and receiver must share."""

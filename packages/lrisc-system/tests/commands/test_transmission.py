@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from lrisc_system.commands import simulation
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
@@ -52,6 +53,28 @@ def test_a_mask_decides_the_region(lrisc, photo, checkpoint, tmp_path):
         assert code == 0
         sizes.append(packet.stat().st_size)
     assert sizes[0] < sizes[1]
+
+
+def test_several_steps_show_their_progress_on_a_terminal_alone(
+    lrisc, photo, checkpoint, tmp_path, monkeypatch
+):
+    shown = []
+
+    class Recorder(simulation.Progress):
+        def update(self, task, **fields):
+            shown.append(fields["completed"])
+            super().update(task, **fields)
+
+    monkeypatch.setattr(simulation, "Progress", Recorder)
+    options = ("--checkpoint", checkpoint, "--steps")
+    code, output, _ = lrisc("transmit", photo, tmp_path / "3.png", *options, 3)
+    assert code == 0
+    assert shown == [1, 2, 3]
+    assert "Decoding" not in output  # this is no terminal
+    assert lrisc("transmit", photo, tmp_path / "1.png", *options, 1)[0] == 0
+    assert len(shown) == 3
+    one, three = (load_image(tmp_path / f"{steps}.png") for steps in (1, 3))
+    assert not torch.equal(one, three)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16", "LA", "CMYK", "1"])

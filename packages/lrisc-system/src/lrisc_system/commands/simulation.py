@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from rich.progress import Progress
 from torch import Generator, Tensor
 
 from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.decoders import takes
 from lrisc_system.link import cross_channel
 from lrisc_system.packets.packet import Packet
 from lrisc_system.radio.fading import Fading
@@ -61,9 +63,23 @@ def cross(packet: Packet, snr_db: float, *, fading: Fading, seed: int) -> Packet
 def receive_packet(
     system: LRISC, packet: Packet, snr_db: float, *, steps: int | None, seed: int
 ) -> Tensor:
-    """Receive a packet by a model on any device: the image (1, 3, H, W), on the CPU."""
+    """Receive a packet by a model on any device: the image (1, 3, H, W), on the CPU.
+
+    On a terminal, several steps show a progress bar.
+    """
     start_noise = Generator(device_of(system)).manual_seed(seed)
-    return system.receive(packet, snr_db, generator=start_noise, steps=steps).cpu()
+    if steps is None or steps < 2 or not takes(system.decoder, "callback"):
+        return system.receive(packet, snr_db, generator=start_noise, steps=steps).cpu()
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("Decoding", total=steps)
+        image = system.receive(
+            packet,
+            snr_db,
+            generator=start_noise,
+            steps=steps,
+            callback=lambda step, t, x_0: progress.update(bar, completed=step + 1),
+        )
+    return image.cpu()
 
 
 def device_of(system: LRISC) -> torch.device:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import SNRIdentity
-from lrisc_system.decoders import SynthesisDecoder, takes_steps
+from lrisc_system.decoders import SynthesisDecoder, takes
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.system import LRISC
 
@@ -69,6 +69,6 @@ def require_steps(system: LRISC) -> LRISC:
     Raises:
         UnavailableError: it does not.
     """
-    if not takes_steps(system.decoder):
+    if not takes(system.decoder, "steps"):
         raise UnavailableError("the image decoder does not sample in several steps")
     return system
