@@ -78,7 +78,8 @@ class DiffusionDecoder(nn.Module):
         gain = variance * alpha_bar.sqrt() / innovation
         relative_deviation = ((1 - alpha_bar) / innovation).sqrt()
         linear = base + gain * (x_t - alpha_bar.sqrt() * base)
-        branch = self.unet(x_t, base, y_hat, t / self.schedule.steps, realism)
+        asked = () if realism is None else (realism,)
+        branch = self.unet(x_t, base, y_hat, t / self.schedule.steps, *asked)
         return linear + relative_deviation * branch.float()
 
     def estimate(

@@ -11,6 +11,17 @@ Decode = Callable[[float, Generator | None], Tensor]
 """(realism, generator of the noise) -> image (1, 3, H, W) in [0, 1]."""
 
 
+def check_realism(*values: float | None) -> None:
+    """Check what a user asks for; None asks for nothing.
+
+    Raises:
+        ValueError: if a value is not in [0, 1].
+    """
+    for value in values:
+        if value is not None and not 0 <= value <= 1:
+            raise ValueError(f"expected a realism in [0, 1], got {value:g}")
+
+
 def decode_regions(
     decode: Decode,
     *,
@@ -33,7 +44,11 @@ def decode_regions(
 
     Returns:
         (1, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: if a realism is not in [0, 1].
     """
+    check_realism(realism, realism_roi)
     if realism_roi is None or realism_roi == realism:
         return decode(realism, generator)
     if generator is None:

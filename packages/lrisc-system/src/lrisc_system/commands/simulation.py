@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -61,22 +62,33 @@ def cross(packet: Packet, snr_db: float, *, fading: Fading, seed: int) -> Packet
 
 
 def receive_packet(
-    system: LRISC, packet: Packet, snr_db: float, *, steps: int | None, seed: int
+    system: LRISC,
+    packet: Packet,
+    snr_db: float,
+    *,
+    steps: int | None,
+    realism: float,
+    realism_roi: float | None,
+    seed: int,
 ) -> Tensor:
     """Receive a packet by a model on any device: the image (1, 3, H, W), on the CPU.
 
     On a terminal, several steps show a progress bar.
     """
-    start_noise = Generator(device_of(system)).manual_seed(seed)
+    receive = partial(
+        system.receive,
+        packet,
+        snr_db,
+        generator=Generator(device_of(system)).manual_seed(seed),
+        steps=steps,
+        realism=realism,
+        realism_roi=realism_roi,
+    )
     if steps is None or steps < 2 or not takes(system.decoder, "callback"):
-        return system.receive(packet, snr_db, generator=start_noise, steps=steps).cpu()
+        return receive().cpu()
     with Progress(transient=True) as progress:
         bar = progress.add_task("Decoding", total=steps)
-        image = system.receive(
-            packet,
-            snr_db,
-            generator=start_noise,
-            steps=steps,
+        image = receive(
             callback=lambda step, t, x_0: progress.update(bar, completed=step + 1),
         )
     return image.cpu()

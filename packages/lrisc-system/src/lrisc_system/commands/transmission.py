@@ -70,6 +70,21 @@ Steps = Annotated[
     int | None,
     arg(help="Diffusion steps.", metavar="INT", help_behavior_hint="(default: the model's)"),
 ]
+Realism = Annotated[
+    float,
+    arg(
+        help="Realism of the image in [0, 1]: 0 for the most faithful image, 1 for the most "
+        "natural one. Above 0, detail is invented: do not trust it.",
+    ),
+]
+RealismROI = Annotated[
+    float | None,
+    arg(
+        help="Realism in the region of interest, which the receiver finds in the image.",
+        metavar="FLOAT",
+        help_behavior_hint="(default: that of --realism)",
+    ),
+]
 Preset = Annotated[
     str | None,
     arg(help="Refuse a model of any other preset.", metavar="NAME", help_behavior_hint=""),
@@ -161,6 +176,8 @@ def receive(
     ] = None,
     sent: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
     steps: Steps = None,
+    realism: Realism = 0.0,
+    realism_roi: RealismROI = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
@@ -179,13 +196,24 @@ def receive(
     from lrisc_system.commands.simulation import receive_packet
     from lrisc_system.data.images import save_image
     from lrisc_system.devices import find_device
+    from lrisc_system.realism import check_realism
 
+    check_realism(realism, realism_roi)
     received = read_received(packet, sent, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
         raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
+    decoded = receive_packet(
+        system,
+        received,
+        snr_db,
+        steps=steps,
+        realism=realism,
+        realism_roi=realism_roi,
+        seed=seed,
+    )
+    save_image(decoded, image)
 
 
 def transmit(
@@ -200,6 +228,8 @@ def transmit(
     mask: Mask = None,
     fading: FadingOption = Fading.none,
     steps: Steps = None,
+    realism: Realism = 0.0,
+    realism_roi: RealismROI = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
@@ -221,12 +251,22 @@ def transmit(
     from lrisc_system.data.images import save_image
     from lrisc_system.devices import find_device
     from lrisc_system.metrics.quality import evaluate_pair
+    from lrisc_system.realism import check_realism
 
+    check_realism(realism, realism_roi)
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     source = load_source(photo, mask)
     packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     arrived = cross(packet, snr_db, fading=fading, seed=seed)
-    received = receive_packet(system, arrived, snr_db, steps=steps, seed=seed)
+    received = receive_packet(
+        system,
+        arrived,
+        snr_db,
+        steps=steps,
+        realism=realism,
+        realism_roi=realism_roi,
+        seed=seed,
+    )
     save_image(received, image)
     metrics = evaluate_pair(source.image, received)
     Console().print(metrics_table([Result(snr_db, packet.cbr(snr_db), metrics, received)]))

@@ -41,10 +41,13 @@ class EvaluateSettings:
         links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
             are possible here. lrisc-matched (LRISC at the CBR that DeepJSCC takes) is added where
-            DeepJSCC has to pad images. Ablations, only if named: lrisc with no-roi,
-            no-snr-module, one-rate, no-diffusion, steps-4, steps-17, steps-65.
+            DeepJSCC has to pad images. Only if named: lrisc with realism-0.25, realism-0.5,
+            realism-0.75, realism-1, and its ablations no-roi, no-snr-module, one-rate,
+            no-diffusion, steps-4, steps-17, steps-65.
         alpha: Weight of the background of LRISC, Eq. (3), instead of the model's.
         steps: Diffusion steps of LRISC, instead of the model's.
+        realism: Realism of LRISC's images in [0, 1], but of those of the links realism-...
+        realism_roi: Realism in the region of interest, if it is another one.
         deepjscc: Folder with trained DeepJSCC in it or below, one for each bandwidth; without it,
             the shipped ones.
         fading: AWGN alone (none), or with it Rayleigh fading per image or per symbol.
@@ -78,6 +81,8 @@ class EvaluateSettings:
     links: tuple[str, ...] = ()
     alpha: NumberOption = None
     steps: IntegerOption = None
+    realism: float = 0.0
+    realism_roi: NumberOption = None
     deepjscc: Annotated[Path, arg(help_behavior_hint="")] = SHIPPED_DEEPJSCC
     fading: Fading = Fading.none
     snr_db: tuple[float, ...] = (1.0, 4.0, 7.0, 10.0, 13.0, 19.0)
@@ -97,6 +102,7 @@ class EvaluateSettings:
 
     def __post_init__(self) -> None:
         from lrisc_system.link import check_snr_db  # imports torch, which --help does not need
+        from lrisc_system.realism import check_realism
 
         for snr_db in (*self.snr_db, self.bandwidths_snr_db):
             check_snr_db(snr_db)
@@ -118,6 +124,7 @@ class EvaluateSettings:
                 "expected whole images over AWGN at --bandwidths-snr-db 10 with --published, got "
                 f"crop {self.crop}, fading {self.fading.name}, {self.bandwidths_snr_db:g} dB"
             )
+        check_realism(self.realism, self.realism_roi)
         if self.alpha is not None and not 0.0 <= self.alpha <= 1.0:
             raise ValueError(f"expected alpha in [0, 1], got {self.alpha:g}")
 

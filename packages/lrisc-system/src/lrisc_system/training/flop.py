@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lrisc_system.data.photos import Samples
 from lrisc_system.losses import Perceptual
+from lrisc_system.training.objective import LossTerms
 from lrisc_system.training.recipes import Recipe
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
@@ -51,7 +52,8 @@ def count_flop(
             generator = Generator().manual_seed(0)
             image = torch.rand(1, 3, stage.crop, stage.crop, generator=generator).to(device)
             with FlopCounterMode(display=False) as counter:
-                objective(Samples(image=image, saliency=image[:, :1]), seed=0).total.backward()
+                terms: LossTerms = objective(Samples(image=image, saliency=image[:, :1]), seed=0)
+                terms.minimized().backward()
             model.zero_grad()
             counts.append(counter.get_total_flops())
     return counts

@@ -30,14 +30,18 @@ from lrisc_system.training.schedule import rate_scale
 class LossTerms:
     """The loss of a batch and its terms, each a scalar tensor."""
 
-    total: Tensor  # Eq. (14)
+    total: Tensor  # Eq. (14), with the adversarial term if there is one
     cbr: Tensor  # expected CBR, the R of Eq. (14)
     roi: Tensor  # D_roi, Eq. (12)
     background: Tensor  # D_bg, Eq. (13)
     mse: Tensor  # of the estimate, unweighted
     grid: Tensor  # of the estimate, unweighted, see `grid_distortion`
     adversarial: Tensor | None = None  # of the estimate, see `Adversary`
-    critic: Tensor | None = None  # loss of the critic
+    critic: Tensor | None = None  # loss of the critic, not in `total`
+
+    def minimized(self) -> Tensor:
+        """Return what a step minimizes: the loss of the model and that of its critic."""
+        return self.total if self.critic is None else self.total + self.critic
 
     def values(self) -> dict[str, float]:
         """Copy all terms that there are from the device at once."""
@@ -180,8 +184,8 @@ class TrainingObjective(nn.Module):
             grid = grid_distortion(x, x_hat)
             distortion = estimate.weight.float() * (roi + background + self.lambda_grid * grid)
             total = rate_distortion(rate, distortion, lambda_rate=lambda_rate)
-            for term in (adversarial, critic):
-                total = total if term is None else total + term
+            if adversarial is not None:
+                total = total + adversarial
             return LossTerms(
                 total=total,
                 cbr=rate.mean().detach(),

@@ -66,7 +66,7 @@ def take_step(
                 )
             values = terms.values()
             stop_if_broken(first_broken(values), batch, settings.output)
-            accelerator.backward(terms.total)
+            accelerator.backward(terms.minimized())
             if accelerator.sync_gradients:
                 for parameters in clipped_together(accelerator.unwrap_model(objective)):
                     norm = accelerator.clip_grad_norm_(parameters, settings.max_norm)

@@ -75,7 +75,7 @@ def test_a_codec_without_snr_module_has_no_such_ablation():
         without_snr_module(system)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in LINKS.items() if kind.ablation])
+@pytest.mark.parametrize("name", [name for name, kind in LINKS.items() if kind.named_only])
 def test_every_ablation_transmits_another_image(settings, change, name):
     chosen = change(settings, links=("lrisc", name))
     images = [

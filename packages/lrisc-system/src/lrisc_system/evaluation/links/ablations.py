@@ -1,8 +1,8 @@
 """LRISC with one of its parts removed, without new training.
 
 Each function takes a model in evaluation mode and returns another one that shares no weights with
-it; `require_steps` only checks. A model that was trained without a part may lose less than these:
-it learns to do without.
+it; `require_steps` and `require_realism` only check. A model that was trained without a part may
+lose less than these: it learns to do without.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import SNRIdentity
-from lrisc_system.decoders import SynthesisDecoder, takes
+from lrisc_system.decoders import SynthesisDecoder, takes, takes_realism
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.system import LRISC
 
@@ -71,4 +71,15 @@ def require_steps(system: LRISC) -> LRISC:
     """
     if not takes(system.decoder, "steps"):
         raise UnavailableError("the image decoder does not sample in several steps")
+    return system
+
+
+def require_realism(system: LRISC) -> LRISC:
+    """Return the model unchanged if the realism of its images can be chosen.
+
+    Raises:
+        UnavailableError: it cannot.
+    """
+    if not takes_realism(system.decoder):
+        raise UnavailableError("the image decoder takes no realism")
     return system

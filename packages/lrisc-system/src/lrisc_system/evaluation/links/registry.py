@@ -21,6 +21,7 @@ from lrisc_system.baselines import (
 )
 from lrisc_system.baselines.linear.basis import SHIPPED_BASIS, load_basis
 from lrisc_system.evaluation.links.ablations import (
+    require_realism,
     require_steps,
     with_one_rate,
     without_diffusion,
@@ -57,15 +58,15 @@ class LinkKind:
         make: (settings, device of the models, function that opens a folder) -> link. It raises
             UnavailableError where the link cannot be made.
         bound: whether this is an upper bound on all links of its kind and not a real link.
-        ablation: whether this is LRISC without one of its parts. Ablations are compared only if
-            `--links` names them.
+        named_only: whether this is a variant of LRISC, which is compared only if `--links` names
+            it.
     """
 
     title: str
     colour: str
     make: Factory
     bound: bool = False
-    ablation: bool = False
+    named_only: bool = False
 
 
 def lrisc_factory(
@@ -73,6 +74,7 @@ def lrisc_factory(
     *,
     alpha: float | None = None,
     steps: int | None = None,
+    realism: float | None = None,
 ) -> Factory:
     """Make LRISC by the model that `--checkpoint` and `--model` name.
 
@@ -80,6 +82,7 @@ def lrisc_factory(
         change: what is done to the model.
         alpha: weight of the background; that of the settings by default.
         steps: of diffusion; those of the settings by default.
+        realism: of the images; that of the settings by default.
     """
 
     def make(settings: EvaluateSettings, device: torch.device, open_model: OpenModel) -> LRISCLink:
@@ -91,6 +94,8 @@ def lrisc_factory(
             identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME), **named},
             alpha=settings.alpha if alpha is None else alpha,
             steps=settings.steps if steps is None else steps,
+            realism=settings.realism if realism is None else realism,
+            realism_roi=settings.realism_roi if realism is None else None,
         )
 
     return make
@@ -111,7 +116,7 @@ def open_lrisc(model: str | None, folder: Path) -> LRISC:
 
 def ablation(title: str, colour: str, make: Factory) -> LinkKind:
     """Describe LRISC without one of its parts."""
-    return LinkKind(title, colour, make, ablation=True)
+    return LinkKind(title, colour, make, named_only=True)
 
 
 def make_deepjscc(
@@ -175,6 +180,7 @@ def ideal_factory(config: HEVCConfig) -> Factory:
 # Colours that colour-blind eyes tell apart [Okabe and Ito 2008]; a bound has that of its link.
 GREEN, PURPLE = "#009E73", "#CC79A7"
 MATCHED = "lrisc-matched"
+REALISMS = {0.25: "#E8590C", 0.5: "#F76707", 0.75: "#FD7E14", 1.0: "#F08C00"}
 LINKS: dict[str, LinkKind] = {
     "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
@@ -183,6 +189,15 @@ LINKS: dict[str, LinkKind] = {
     "ldpc-444": LinkKind("HEVC 4:4:4 + LDPC", PURPLE, ldpc_factory(HEVC_444)),
     "ideal-420": LinkKind("HEVC 4:2:0 at capacity", GREEN, ideal_factory(HEVC_420), bound=True),
     "ideal-444": LinkKind("HEVC 4:4:4 at capacity", PURPLE, ideal_factory(HEVC_444), bound=True),
+    **{
+        f"realism-{realism:g}": LinkKind(
+            f"LRISC, realism {realism:g}",
+            colour,
+            lrisc_factory(require_realism, realism=realism),
+            named_only=True,
+        )
+        for realism, colour in REALISMS.items()
+    },
     "no-roi": ablation("no ROI", "#56B4E9", lrisc_factory(alpha=1.0)),
     "no-snr-module": ablation("no SNR module", "#E69F00", lrisc_factory(without_snr_module)),
     "one-rate": ablation("one rate", "#F0E442", lrisc_factory(with_one_rate)),
@@ -194,7 +209,10 @@ LINKS: dict[str, LinkKind] = {
 }
 
 # Several settings of one link each, in their order: a line joins them where realism is drawn.
-SERIES = (("lrisc", "steps-4", "steps-17", "steps-65"),)
+SERIES = (
+    ("lrisc", *(f"realism-{realism:g}" for realism in REALISMS)),
+    ("lrisc", "steps-4", "steps-17", "steps-65"),
+)
 
 
 def make_links(
@@ -205,7 +223,7 @@ def make_links(
     open_model: OpenModel | None = None,
     padded: bool = False,
 ) -> dict[str, ComparedLink]:
-    """Make the links that the settings name, or all that are possible but the ablations.
+    """Make the links that the settings name, or all that are possible but the variants of LRISC.
 
     Args:
         settings: of the evaluation.
@@ -225,7 +243,7 @@ def make_links(
     open_model = open_lrisc if open_model is None else open_model
     links: dict[str, ComparedLink] = {}
     names = list(settings.links) or [
-        name for name, kind in LINKS.items() if not kind.ablation and name != MATCHED
+        name for name, kind in LINKS.items() if not kind.named_only and name != MATCHED
     ]
     if padded and {"lrisc", "deepjscc"} <= set(names) and MATCHED not in names:
         names.append(MATCHED)
