@@ -46,7 +46,7 @@ class TestAMeasuredStep:
         image = torch.rand(4, 3, STAGE.crop, STAGE.crop)
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             terms = objective(Samples(image=image, saliency=image[:, :1].clone()), seed=1)
-        terms.total.backward()
+        terms.minimized().backward()
         adam.step()
         moments = [t for s in adam.state.values() for key, t in s.items() if key != "step"]
         return {
