@@ -1,7 +1,7 @@
 """The image decoder of the receiver: conditional diffusion on the latent."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +11,13 @@ from torch import Generator, Tensor, nn
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.config import DiffusionConfig
 from cond_diffusion.decoding import crop_latent, sample_image
+from cond_diffusion.estimate import Estimate
 from cond_diffusion.hub import load, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.samplers import Callback, Sampler
 from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiled import TiledPredictor
 from cond_diffusion.unet import ConditionalUNet, UNetConfig, Unit
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A training-time estimate of the image.
-
-    Attributes:
-        image: `X_theta` (B, 3, H, W) on the scale of [0, 1], not clipped.
-        weight: `w_t` (B,) of Eq. (10) at the drawn times.
-    """
-
-    image: Tensor
-    weight: Tensor
 
 
 class DiffusionDecoder(nn.Module):
