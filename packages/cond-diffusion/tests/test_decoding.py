@@ -1,7 +1,5 @@
 """The arguments of `DiffusionDecoder.decode`."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -13,6 +11,7 @@ from cond_diffusion import (
     UNetConfig,
     ddim_sample,
 )
+from cond_diffusion.decoding import check_generator
 
 SIZE = (32, 48)
 SHAPE = (1, 3, *SIZE)
@@ -166,10 +165,19 @@ def test_arguments_out_of_range(decoder, y_hat, arguments, message):
         decoder.decode(y_hat, image_size=SIZE, **arguments)
 
 
+class ElsewhereGenerator:
+    """A generator on a GPU, which a CPU cannot make."""
+
+    device = torch.device("cuda", 1)
+
+
 def test_a_generator_on_another_device(decoder, y_hat):
-    elsewhere = SimpleNamespace(device=torch.device("cuda", 0))  # a CPU cannot make a real one
-    with pytest.raises(ValueError, match="a generator on cpu, got one on cuda:0"):
-        decoder.decode(y_hat, image_size=SIZE, generator=elsewhere)
+    with pytest.raises(ValueError, match="a generator on cpu, got one on cuda:1"):
+        decoder.decode(y_hat, image_size=SIZE, generator=ElsewhereGenerator())
+    with pytest.raises(ValueError, match="a generator on cuda:0, got one on cuda:1"):
+        check_generator(ElsewhereGenerator(), device=torch.device("cuda", 0))
+    for same in ("cuda", "cuda:1"):
+        check_generator(ElsewhereGenerator(), device=torch.device(same))
 
 
 # Start

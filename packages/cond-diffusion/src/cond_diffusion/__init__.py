@@ -3,7 +3,8 @@
 from cond_diffusion.condition import Conditioner
 from cond_diffusion.config import DiffusionConfig
 from cond_diffusion.decoder import DiffusionDecoder
-from cond_diffusion.objective import Estimate, diffusion_loss, truncated_snr_weight
+from cond_diffusion.estimate import Estimate
+from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.samplers import (
     DDIM,
     Callback,

@@ -12,13 +12,9 @@ from torch import Generator, Tensor, nn
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.config import DiffusionConfig
 from cond_diffusion.decoding import START_DEVIATION, crop_latent, sample_image
+from cond_diffusion.estimate import Estimate, draw_sample
 from cond_diffusion.hub import load, save
-from cond_diffusion.objective import (
-    Estimate,
-    diffusion_loss,
-    draw_sample,
-    truncated_snr_weight,
-)
+from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.samplers import Callback, Sampler
 from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiled import PredictTile, TiledPredictor

@@ -31,8 +31,7 @@ def sample_image(
 ) -> Tensor:
     """Sample an image (B, 3, H, W) on the scale of [0, 1]; see `DiffusionDecoder.decode`."""
     device = predictor.y_hat.device
-    if generator is not None and generator.device.type != device.type:
-        raise ValueError(f"expected a generator on {device}, got one on {generator.device}")
+    check_generator(generator, device=device)
     ddim = DDIM(schedule, eta=eta)
     if sampler is not None and eta > 0:
         raise ValueError(f"expected a sampler or eta, got both, eta = {eta}")
@@ -65,6 +64,16 @@ def sample_image(
     if not bool(x_0.isfinite().all()):
         raise ValueError("expected a sampler to return finite numbers, got NaN or infinity")
     return (x_0 + 1) / 2
+
+
+def check_generator(generator: Generator | None, *, device: torch.device) -> None:
+    """Raise a ValueError if a generator is on another device."""
+    if generator is None:
+        return
+    one, other = generator.device, device
+    indices = {index for index in (one.index, other.index) if index is not None}
+    if one.type != other.type or len(indices) > 1:
+        raise ValueError(f"expected a generator on {device}, got one on {generator.device}")
 
 
 def choose_timesteps(
