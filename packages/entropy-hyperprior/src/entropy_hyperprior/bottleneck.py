@@ -30,8 +30,9 @@ class SideBottleneck(EntropyBottleneck):
         # CompressAI draws the biases at random, which moves the centre by several times a
         # small spread; the last bias compensates for it.
         with torch.no_grad():
-            centre = self._logits_cumulative(torch.zeros(channels, 1, 1), stop_gradient=True)
-            self.biases[-1].sub_(centre)
+            last = self.biases[-1]
+            zero = torch.zeros(channels, 1, 1, device=last.device)
+            last.sub_(self._logits_cumulative(zero, stop_gradient=True))
 
     @property
     def medians(self) -> Tensor:
@@ -64,15 +65,27 @@ class SideBottleneck(EntropyBottleneck):
         Raises:
             ValueError: when the string is damaged or of another size.
         """
-        tables = zip(self._quantized_cdf.tolist(), self._cdf_length.tolist(), strict=True)
         symbols = rans.decode(
             string,
-            cdfs=[table[:length] for table, length in tables],
+            cdfs=self._cdfs(),
             offsets=self._offset.tolist(),
             count=size[0] * size[1],
         )
         z = torch.tensor(symbols, dtype=self.medians.dtype, device=self.medians.device)
         return z.reshape(1, -1, *size) + self.medians
+
+    def check_length(self, string: bytes, *, size: tuple[int, int]) -> None:
+        """Refuse a string that is too short for z_hat (1, channels, h, w), (h, w) = size.
+
+        Raises:
+            ValueError: when it is.
+        """
+        rans.check_length(string, cdfs=self._cdfs(), count=size[0] * size[1])
+
+    def _cdfs(self) -> list[list[int]]:
+        """The coder's tables without their padding, one a channel."""
+        tables = zip(self._quantized_cdf.tolist(), self._cdf_length.tolist(), strict=True)
+        return [table[:length] for table, length in tables]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in TABLES:  # only update() knows their size, so use the stored one

@@ -171,16 +171,29 @@ class Hyperprior(nn.Module):
             raise ValueError("expected at least one string, got none")
         if min(latent_size) < 1:
             raise ValueError(f"expected latent_size of at least (1, 1), got {latent_size}")
-        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
+        size = _hyper_size(latent_size)
         with torch.autocast(self.channel_scale.device.type, enabled=False):
             priors = [
-                self._prior(
-                    self.bottleneck.decode(string, size=(rows, columns)), latent_size=latent_size
-                )
+                self._prior(self.bottleneck.decode(string, size=size), latent_size=latent_size)
                 for string in strings
             ]
         means, scales = zip(*priors, strict=True)
         return LatentPrior(mean=torch.cat(means), scale=torch.cat(scales))
+
+    def check_strings(self, strings: Sequence[bytes], *, latent_size: tuple[int, int]) -> None:
+        """Refuse strings that are too short for their latents, before anything is computed.
+
+        Args:
+            strings: as `decompress` takes them.
+            latent_size: (h, w) of the latents.
+
+        Raises:
+            ValueError: when a string has fewer bytes than any latent of that size.
+            RuntimeError: before `update`.
+        """
+        self._check_tables()
+        for string in strings:
+            self.bottleneck.check_length(string, size=_hyper_size(latent_size))
 
     def update(self) -> None:
         """Build the coder's tables from the learned prior of z; call it before saving.
@@ -237,6 +250,12 @@ class Hyperprior(nn.Module):
         m, r = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         r = LOG_RATIO_LIMIT * torch.tanh(r / LOG_RATIO_LIMIT)
         return channel_scale * m, lower_bound(channel_scale * r.exp(), SCALE_BOUND)
+
+
+def _hyper_size(latent_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of z for latents of (h, w)."""
+    height, width = latent_size
+    return -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
 
 
 def add_noise(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

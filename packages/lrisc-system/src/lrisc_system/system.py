@@ -173,14 +173,18 @@ class LRISC(StoredChain):
         height, width = packet.image_size
         grid = (math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         levels = self.config.codec.levels
+        self._check_claims(packet, grid)
         rate_index = decode_rates(packet.rate_stream, size=grid, levels=len(levels))[None]
         rate_index = rate_index.to(device)  # (1, h, w)
-        prior = self.hyperprior.decompress([packet.z_stream], latent_size=grid)
         active = active_mask(rate_index, levels=levels)
         if 2 * packet.symbols.numel() != int(active.sum()):
             raise PacketError(
                 f"expected {int(active.sum()) // 2} symbols, got {packet.symbols.numel()}"
             )
+        try:
+            prior = self.hyperprior.decompress([packet.z_stream], latent_size=grid)
+        except ValueError as error:
+            raise PacketError(f"damaged packet: {error}") from error
         received = torch.zeros(active.shape, device=device)
         received[active] = to_real(packet.symbols.to(device))  # (K,) -> (1, N, v_max)
         y_hat = self.jscc_decoder(
@@ -191,9 +195,39 @@ class LRISC(StoredChain):
             mean=prior.mean,
             scale=prior.scale,
         )
-        return decode_image(
+        if not y_hat.isfinite().all():
+            raise PacketError("damaged packet: it decodes to values that are not finite")
+        image = decode_image(
             self.decoder, y_hat, image_size=packet.image_size, generator=generator, steps=steps
         )
+        if not image.isfinite().all():
+            raise PacketError("damaged packet: it decodes to values that are not finite")
+        return image
+
+    def _check_claims(self, packet: Packet, grid: tuple[int, int]) -> None:
+        """Compare the size that a packet claims with the bytes that it brings.
+
+        Args:
+            packet: from outside.
+            grid: (h, w) of the latent that its size asks for.
+
+        Raises:
+            PacketError: if it brings too few or too many symbols, or too short a z stream.
+        """
+        levels, tokens = self.config.codec.levels, grid[0] * grid[1]
+        low, high = levels[0] * tokens // 2, levels[-1] * tokens // 2
+        if not low <= packet.symbols.numel() <= high:
+            height, width = packet.image_size
+            raise PacketError(
+                f"expected {low} to {high} symbols for an image of {width} x {height}, "
+                f"got {packet.symbols.numel()}"
+            )
+        check = getattr(self.hyperprior, "check_strings", None)
+        if check is not None:
+            try:
+                check([packet.z_stream], latent_size=grid)
+            except ValueError as error:
+                raise PacketError(f"damaged packet: {error}") from error
 
     def transmit(
         self,

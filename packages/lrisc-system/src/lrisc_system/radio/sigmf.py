@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.radio.recording import Recording
 from lrisc_system.storage.files import write_atomically
@@ -74,7 +75,10 @@ def write_sigmf(recording: Recording, path: str | os.PathLike[str]) -> tuple[Pat
 
 
 def read_sigmf(
-    path: str | os.PathLike[str], *, sent: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    sent: str | os.PathLike[str] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Recording:
     """Read a SigMF recording, of any sample format.
 
@@ -82,6 +86,7 @@ def read_sigmf(
         path: of its metadata, its data, or an archive of both.
         sent: the recording that was sent, for its side information, if a radio's own program
             wrote `path`.
+        max_pixels: largest image that the side information may claim.
 
     Raises:
         ImportError: the `sigmf` library is not installed.
@@ -90,7 +95,7 @@ def read_sigmf(
     recording, info = _read(path)
     if sent is not None:
         _, info = _read(sent)
-    side, symbols = _side_information(info, sent or path)
+    side, symbols = _side_information(info, sent or path, max_pixels)
     return replace(recording, side=side, symbols=symbols)
 
 
@@ -122,14 +127,14 @@ def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
 
 
 def _side_information(
-    info: dict[str, Any], path: str | os.PathLike[str]
+    info: dict[str, Any], path: str | os.PathLike[str], max_pixels: int
 ) -> tuple[Packet | None, int]:
     """Read the packet without symbols, and their number, from the extension's fields."""
     if "lrisc:side_information" not in info:
         return None, 0
     try:
         data = base64.b64decode(info["lrisc:side_information"], validate=True)
-        side, symbols = Packet.from_bytes(data), info["lrisc:symbols"]
+        side, symbols = Packet.from_bytes(data, max_pixels=max_pixels), info["lrisc:symbols"]
     except (TypeError, KeyError, ValueError) as error:
         raise PacketError(f"{path}: damaged side information ({error})") from error
     if not isinstance(symbols, int) or symbols < 0:
