@@ -164,7 +164,7 @@ def test_a_packet_must_bring_the_bytes_that_its_size_takes(system, image):
     for side in (8192, 65535):
         empty = replace(packet, image_size=(side, side), symbols=packet.symbols[:0])
         started = time.perf_counter()
-        with pytest.raises(PacketError, match="damaged packet: .* expected at least"):
+        with pytest.raises(PacketError, match=r"damaged packet: .* expected at least"):
             system.receive(empty, 10.0)
         assert time.perf_counter() - started < 1.0
     many = replace(packet, symbols=packet.symbols.repeat(100))

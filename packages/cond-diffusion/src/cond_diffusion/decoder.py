@@ -16,6 +16,7 @@ from cond_diffusion.schedule import CosineSchedule
 from cond_diffusion.tiles import Span, tile_spans
 from cond_diffusion.unet import ConditionalUNet, UNetConfig, Unit
 
+MAX_SCHEDULE_STEPS = 1 << 20  # a config from a file cannot ask for a table without end
 START_DEVIATION = 0.8  # of the noise that several-step decoding starts from [CDC]
 
 
@@ -44,6 +45,10 @@ class DiffusionConfig:
     tile_overlap: int = 64
 
     def __post_init__(self) -> None:
+        if self.schedule_steps > MAX_SCHEDULE_STEPS:
+            raise ValueError(
+                f"expected at most {MAX_SCHEDULE_STEPS} schedule_steps, got {self.schedule_steps}"
+            )
         if not 1 <= self.steps <= self.schedule_steps:
             raise ValueError(f"expected steps in [1, {self.schedule_steps}], got {self.steps}")
         if not self.base_variance > 0:

@@ -146,7 +146,7 @@ class Hyperprior(nn.Module):
             ValueError: when y has another shape or contains values that are not finite.
             RuntimeError: before `update`.
         """
-        self._check_tables()
+        self.check_tables()
         y = self._checked(y)
         if not y.isfinite().all():
             raise ValueError("expected finite latents, got inf or nan")
@@ -166,7 +166,7 @@ class Hyperprior(nn.Module):
             ValueError: when a string is damaged or of another size.
             RuntimeError: before `update`.
         """
-        self._check_tables()
+        self.check_tables()
         if not strings:
             raise ValueError("expected at least one string, got none")
         if min(latent_size) < 1:
@@ -191,9 +191,20 @@ class Hyperprior(nn.Module):
             ValueError: when a string has fewer bytes than any latent of that size.
             RuntimeError: before `update`.
         """
-        self._check_tables()
+        self.check_tables()
         for string in strings:
             self.bottleneck.check_length(string, size=_hyper_size(latent_size))
+
+    def check_tables(self) -> None:
+        """Check what the coder works with; a wrong table would crash it, not raise.
+
+        Raises:
+            RuntimeError: before `update`.
+            ValueError: when the tables, the medians or `channel_scale` cannot be those of `update`.
+        """
+        self.bottleneck.check_tables()
+        if not bool((self.channel_scale > 0).all()) or not self.channel_scale.isfinite().all():
+            raise ValueError("expected a channel_scale above 0 and finite")
 
     def update(self) -> None:
         """Build the coder's tables from the learned prior of z; call it before saving.
@@ -232,10 +243,6 @@ class Hyperprior(nn.Module):
                 f"expected (B, {self.config.latent_channels}, h, w), got {tuple(y.shape)}"
             )
         return y.to(self.channel_scale.dtype)
-
-    def _check_tables(self) -> None:
-        if not self.bottleneck.has_tables:
-            raise RuntimeError("the tables of the entropy coder are missing: call update() first")
 
     def _analyse(self, y: Tensor) -> Tensor:
         normalised = y / self.channel_scale[:, None, None]

@@ -126,7 +126,7 @@ def test_a_packet_may_not_claim_more_pixels_than_the_limit(packet, tmp_path):
         Packet.from_bytes(data)
     small = packet.to_bytes()  # 512 x 768
     assert Packet.from_bytes(small, max_pixels=512 * 768).image_size == (512, 768)
-    with pytest.raises(PacketError, match="393215 pixels .* got 768 x 512"):
+    with pytest.raises(PacketError, match=r"393215 pixels .* got 768 x 512"):
         Packet.from_bytes(small, max_pixels=512 * 768 - 1)
     (tmp_path / "a.lrisc").write_bytes(small)
     with pytest.raises(PacketError, match=r"a\.lrisc: expected at most 5 pixels"):
@@ -139,7 +139,7 @@ def test_absurd_symbols_with_a_good_checksum_are_refused(packet, number):
     data[-12 - 8 : -12] = struct.pack("<ff", 0.5, number)
     payload = bytes(data[-12 - 8 * 50 : -4])
     data[-4:] = struct.pack("<I", zlib.crc32(payload))
-    with pytest.raises(PacketError, match="damaged packet: expected (symbols up to|finite)"):
+    with pytest.raises(PacketError, match=r"damaged packet: expected (symbols up to|finite)"):
         Packet.from_bytes(bytes(data))
 
 

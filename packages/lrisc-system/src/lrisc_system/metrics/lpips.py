@@ -131,5 +131,7 @@ def _backbone_state(path: Path, backbone: nn.Module) -> dict[str, Tensor]:
         if key not in stored or stored[key].shape != parameter.shape:
             got = tuple(stored[key].shape) if key in stored else "none"
             raise ValueError(f"{path}: expected {key} {tuple(parameter.shape)}, got {got}")
+        if not stored[key].is_floating_point() or not stored[key].isfinite().all():
+            raise ValueError(f"{path}: expected finite floats in {key}")
         state[name] = stored[key].float()
     return state
