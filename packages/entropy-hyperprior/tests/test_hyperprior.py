@@ -260,3 +260,25 @@ def test_tables_are_checked_before_the_coder_reads_them(name, change, message) -
     ):
         with pytest.raises(ValueError, match=message):
             use()
+
+
+def test_precisions() -> None:
+    model, y = trained(), latent(1, 8, 5, 6)
+    double = copy.deepcopy(model).double()
+    out = double(y)
+    assert out.token_bits.dtype == torch.float64
+    torch.testing.assert_close(out.token_bits.float(), model(y).token_bits, rtol=1e-4, atol=1e-3)
+    strings = model.compress(y)
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        other = copy.deepcopy(model).to(dtype)
+        for use in (
+            lambda other=other: other.compress(y),
+            lambda other=other: other.decompress(strings, latent_size=(5, 6)),
+            other.update,
+        ):
+            with pytest.raises(
+                ValueError, match=f"expected a hyperprior in torch.float32, got {dtype}"
+            ):
+                use()
+    with pytest.raises(ValueError, match=r"torch\.float32, torch\.float64, got torch\.float16"):
+        copy.deepcopy(model).half()(y)

@@ -1,3 +1,4 @@
+import copy
 import math
 import time
 from dataclasses import replace
@@ -195,6 +196,15 @@ def test_an_image_that_is_not_finite_is_a_packet_error(system, image):
     broken.eval().jscc_decoder.register_forward_hook(lambda *_: _[-1] * torch.nan)
     with pytest.raises(PacketError, match="values that are not finite"):
         broken.receive(packet, 10.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_of_another_precision_say_which_do(system, image, dtype):
+    other = copy.deepcopy(system).to(dtype)
+    packet = system.send(image, 10.0)
+    for use in (lambda: other.send(image, 10.0), lambda: other.receive(packet, 10.0)):
+        with pytest.raises(ValueError, match=r"expected a model in torch\.float32, got torch\."):
+            use()
 
 
 def test_the_packet_holds_all_that_the_receiver_needs(system, image, tmp_path):

@@ -114,7 +114,7 @@ class Hyperprior(nn.Module):
             generator: source of the uniform noise in training.
 
         Raises:
-            ValueError: when y is not (B, C, h, w).
+            ValueError: when y is not (B, C, h, w), or the parameters are of half precision.
         """
         # Likelihoods need float32, under autocast too.
         with torch.autocast(y.device.type, enabled=False):
@@ -146,6 +146,7 @@ class Hyperprior(nn.Module):
             ValueError: when y has another shape or contains values that are not finite.
             RuntimeError: before `update`.
         """
+        self._check_precision(torch.float32)  # CompressAI's coder
         self.check_tables()
         y = self._checked(y)
         if not y.isfinite().all():
@@ -166,6 +167,7 @@ class Hyperprior(nn.Module):
             ValueError: when a string is damaged or of another size.
             RuntimeError: before `update`.
         """
+        self._check_precision(torch.float32)
         self.check_tables()
         if not strings:
             raise ValueError("expected at least one string, got none")
@@ -210,8 +212,9 @@ class Hyperprior(nn.Module):
         """Build the coder's tables from the learned prior of z; call it before saving.
 
         Raises:
-            ValueError: when the prior's parameters are not finite.
+            ValueError: when the prior's parameters are not finite, or not float32.
         """
+        self._check_precision(torch.float32)
         if not all(parameter.isfinite().all() for parameter in self.bottleneck.parameters()):
             raise ValueError("expected finite parameters in the prior of z, got inf or nan")
         self.bottleneck.update(force=True, update_quantiles=True)
@@ -242,7 +245,19 @@ class Hyperprior(nn.Module):
             raise ValueError(
                 f"expected (B, {self.config.latent_channels}, h, w), got {tuple(y.shape)}"
             )
+        self._check_precision(torch.float32, torch.float64)
         return y.to(self.channel_scale.dtype)
+
+    def _check_precision(self, *allowed: torch.dtype) -> None:
+        """Refuse other precisions; in half, both ends of a link would round z differently.
+
+        Raises:
+            ValueError: when a parameter is of another type.
+        """
+        found = {parameter.dtype for parameter in self.parameters()} | {self.channel_scale.dtype}
+        if len(found) > 1 or not found <= set(allowed):
+            expected, got = (", ".join(sorted(map(str, types))) for types in (allowed, found))
+            raise ValueError(f"expected a hyperprior in {expected}, got {got}")
 
     def _analyse(self, y: Tensor) -> Tensor:
         normalised = y / self.channel_scale[:, None, None]

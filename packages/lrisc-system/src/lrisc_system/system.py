@@ -95,10 +95,10 @@ class LRISC(StoredChain):
             saliency: saliency map (1, 1, H, W) in [0, 1]; the detector's by default.
 
         Raises:
-            ValueError: if an argument is out of range, or `cbr` is too small for the side
-                information alone.
+            ValueError: if an argument is out of range, `cbr` is too small for the side
+                information alone, or the model is not in float32.
         """
-        self._require_eval()
+        self._require_ready()
         levels = self.config.codec.levels
         snr = check_snr_db(snr_db).to(image.device)
         if image.ndim != 4 or image.shape[:2] != (1, 3):
@@ -162,7 +162,7 @@ class LRISC(StoredChain):
             ValueError: if `steps` is given and the image decoder takes none, or the SNR is out of
                 range.
         """
-        self._require_eval()
+        self._require_ready()
         device = next(self.parameters()).device
         snr = check_snr_db(snr_db).to(device)
         if packet.fingerprint != self.fingerprint():
@@ -262,6 +262,19 @@ class LRISC(StoredChain):
                 checksum = zlib.crc32(data.numpy().tobytes(), checksum)
         return checksum.to_bytes(4, "big")
 
-    def _require_eval(self) -> None:
+    def _require_ready(self) -> None:
+        """Refuse a model in training mode, or in another precision than float32.
+
+        Raises:
+            RuntimeError: in training mode.
+            ValueError: in another precision.
+        """
         if self.training:
             raise RuntimeError("expected a model in evaluation mode: call .eval() first")
+        found = {p.dtype for p in self.parameters() if p.is_floating_point()}
+        if found != {torch.float32}:
+            names = ", ".join(sorted(map(str, found)))
+            raise ValueError(
+                f"expected a model in torch.float32, got {names}: call .float() (a checkpoint may "
+                "store float16, and training may compute in bf16)"
+            )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from lrisc_system.data.photos import hash_names
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.storage.files import hash_file, write_atomically
+from lrisc_system.storage.files import hash_file, refuse_foreign, write_atomically
 
 PROTOCOL_NAME = "evaluation.json"
+WRITTEN = ("results.csv", "summary.csv", "tables.md", "rows")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Protocol:
 
         Raises:
             ValueError: the folder was made with other settings, or with another model.
+            FileExistsError: the folder holds results that no evaluation of ours wrote.
         """
         path = folder / PROTOCOL_NAME
+        refuse_foreign(folder, mark=PROTOCOL_NAME, names=WRITTEN)
         if not path.exists():
             return self
         try:

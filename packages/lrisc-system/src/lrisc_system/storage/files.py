@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -69,6 +69,35 @@ def replacing(folder: Path) -> Iterator[Path]:
             fresh.replace(folder)
     finally:
         rmtree(fresh, ignore_errors=True)
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Delete the files of these names, in this order, and the folder if nothing else is in it."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # files that somebody else put there
+        folder.rmdir()
+
+
+def refuse_foreign(folder: Path, *, mark: str, names: Iterable[str]) -> None:
+    """Refuse an output folder that holds names that we write, but not the file that we write first.
+
+    Args:
+        folder: of the output.
+        mark: the file that an output of ours always holds.
+        names: files and folders that would be replaced.
+
+    Raises:
+        FileExistsError: if one is there that we did not write.
+    """
+    if (folder / mark).exists():
+        return
+    for name in names:
+        if (folder / name).exists():
+            raise FileExistsError(
+                f"{folder} holds a {name}, but no {mark} of ours: it is not replaced, choose "
+                "another folder"
+            )
 
 
 def hash_file(path: Path) -> str:

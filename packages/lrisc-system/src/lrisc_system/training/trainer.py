@@ -8,15 +8,16 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 
-from lrisc_system.storage.checkpoint import load_start
+from lrisc_system.storage.checkpoint import CARD_NAME, load_start
+from lrisc_system.storage.files import refuse_foreign
 from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
-from lrisc_system.training.monitor import Monitor
+from lrisc_system.training.monitor import CURVES_NAME, Monitor
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.resumption import check_same_run, read_resumes
-from lrisc_system.training.run_card import describe_run
+from lrisc_system.training.run_card import TEXT_NAME, describe_run
 from lrisc_system.training.run_output import RunOutput
 from lrisc_system.training.schedule import (
     Schedule,
@@ -76,6 +77,9 @@ class Trainer:
         self.states = list_states(settings.output / STATES_NAME)
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
+        if not self.states:
+            written = (TEXT_NAME, CURVES_NAME, MODEL_NAME, STATES_NAME)
+            refuse_foreign(settings.output, mark=CARD_NAME, names=written)
         if self.states:
             check_same_run(
                 settings.output,
