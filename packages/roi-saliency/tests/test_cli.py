@@ -50,7 +50,7 @@ def test_unreadable_files_are_reported_and_skipped(photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"no photo")
     result = run(photos, tmp_path / "masks")
     assert result.exit_code == 0
-    assert "skipped: cannot read broken.jpg" in result.output
+    assert "broken.jpg: not an image" in result.output
     assert "3 written, 0 already there, 1 skipped" in result.output
     assert not (tmp_path / "masks" / "broken.png").exists()
 
@@ -65,8 +65,8 @@ def test_nothing_readable_is_a_failure(tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        ("none", "masks", "expected a folder of photos, got"),
-        ("empty", "masks", "expected photos in"),
+        ("none", "masks", "expected a folder of images, got"),
+        ("empty", "masks", "expected images"),
         ("photos", "photos", "expected another folder for the masks"),
     ],
 )

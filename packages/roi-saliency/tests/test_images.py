@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from roi_saliency.decoding import ImageError
 from roi_saliency.images import load_image, save_mask
 
 
@@ -34,7 +35,7 @@ def test_transparent_pixels_lie_on_white(tmp_path):
 
 def test_greys_beyond_white_are_refused(tmp_path):
     Image.fromarray(np.array([[0, 65536]], dtype=np.int32)).save(tmp_path / "a.tif")
-    with pytest.raises(ValueError, match=r"cannot read a\.tif: expected greys .* got 0\.\.65536"):
+    with pytest.raises(ImageError, match=r"a\.tif: expected grey values .* got 0 to 1\.0"):
         load_image(tmp_path / "a.tif")
 
 
@@ -55,7 +56,7 @@ def test_damage_is_one_line(tmp_path):
         ("n", b""),
     ]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"cannot read {name}: ") as caught:
+        with pytest.raises(ValueError, match=f"{name}: ") as caught:
             load_image(tmp_path / name)
         assert "\n" not in str(caught.value)
 
@@ -75,7 +76,7 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path):
         try:
             assert load_image(tmp_path / "a.jpg").shape[1] == 3
         except ValueError as error:
-            assert str(error).startswith("cannot read a.jpg: ")  # noqa: PT017
+            assert "a.jpg: " in str(error)  # noqa: PT017
             refused += 1
     assert 0 < refused < 200
 
@@ -94,7 +95,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ImageError, match=r"m\.png: cannot be written \(disk full\)"):
         save_mask(torch.zeros(1, 1, 2, 2), tmp_path / "m.png")
     assert list(tmp_path.iterdir()) == []
 

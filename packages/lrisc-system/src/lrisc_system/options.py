@@ -43,6 +43,15 @@ MaxPixels = Annotated[
     int, arg(help=MAX_PIXELS_HELP, metavar="INT", help_behavior_hint=f"(default: {MAX_PIXELS})")
 ]
 
+MaxBadShare = Annotated[
+    float,
+    arg(
+        help="Stop when more than this fraction of the photos cannot be read; fewer are skipped, "
+        "counted and named at the end.",
+        metavar="FLOAT",
+    ),
+]
+
 # The same options where the model may be new: `train` and `plan`.
 FirstCheckpoint = Annotated[
     Path | None,

@@ -76,7 +76,7 @@ def test_image_and_mask_are_cut_alike(tmp_path, photos):
     for path in photos:
         save_image(image, path)
         save_image(image[:1].expand(3, -1, -1), masks / f"{path.stem}.png")
-    sample = PhotoCrops(photos, find_masks(photos, masks))[Crop(0, 5, 32)]
+    sample = PhotoCrops(photos, find_masks(photos, masks, root=tmp_path))[Crop(0, 5, 32)]
     assert torch.allclose(sample.saliency, sample.image[:1], atol=1e-2)
 
 
@@ -109,7 +109,7 @@ def test_empty_and_missing_folders(tmp_path):
 
 def test_a_missing_mask_is_named(tmp_path, photos):
     with pytest.raises(ValueError, match=r"photo0\.png"):
-        find_masks(photos, tmp_path / "masks")
+        find_masks(photos, tmp_path / "masks", root=tmp_path)
 
 
 def test_the_split_depends_on_names_alone(tmp_path):

@@ -7,7 +7,8 @@ import torch
 
 from lrisc_system.data.images import ImageError, save_image
 from lrisc_system.data.photos import DataPartition
-from lrisc_system.data.shards import ShardCrops, list_shards, read_shard
+from lrisc_system.data.shard_files import read_shard
+from lrisc_system.data.shards import ShardCrops, list_shards
 
 
 def pack(path, files):

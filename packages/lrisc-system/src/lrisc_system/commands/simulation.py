@@ -31,9 +31,9 @@ class Source:
 
 def load_source(photo: Path, mask: Path | None, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Load an image file of at most `max_pixels`, and its saliency map if there is one."""
-    image = load_image(photo)
+    image = load_image(photo, max_pixels=max_pixels)
     size = (image.shape[-2], image.shape[-1])
-    return Source(image, None if mask is None else load_mask(mask, size))
+    return Source(image, None if mask is None else load_mask(mask, size, max_pixels=max_pixels))
 
 
 def send_source(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lrisc_system.data.photos import hash_names
+from lrisc_system.data.photos import hash_files
 from lrisc_system.evaluation.settings import EvaluateSettings
 from lrisc_system.storage.files import hash_file, refuse_foreign, write_atomically
 
@@ -70,8 +70,8 @@ def describe_common(
     """
     weights = None if settings.vgg is None else hash_file(settings.vgg)
     return {
-        "images": asdict(hash_names((path.name, path.stat().st_size) for path in photos)),
-        "masks": masks and asdict(hash_names((path.name, path.stat().st_size) for path in masks)),
+        "images": asdict(hash_files(photos)),
+        "masks": masks and asdict(hash_files(masks)),
         "crop": settings.crop,
         "fading": settings.fading.name,
         "snr_db": sorted(set(settings.snr_db)),

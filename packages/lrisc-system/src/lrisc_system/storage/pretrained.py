@@ -127,8 +127,9 @@ def read_model(folder: Path, build: Callable[[str], Model], *, rehearse: bool = 
     load_weights(model, weights)
     try:
         for part in model.modules():
-            if hasattr(part, "check_tables"):
-                part.check_tables()
+            check = getattr(part, "check_tables", None)
+            if callable(check):
+                check()
     except (ValueError, RuntimeError) as error:
         raise CheckpointError(f"{weights}: {error}") from error
     return model.eval()

@@ -67,8 +67,9 @@ class Trainer:
         self.accelerator = start_accelerator(settings)
         device = self.accelerator.device
         check_stages(self.recipe, parts=self.accelerator.num_processes * settings.accumulate)
-        self.source, held_out = open_data(settings, detector=trainable.detector, device=device)
-        held_out = held_out[: settings.validation_photos]
+        data = open_data(settings, detector=trainable.detector, device=device)
+        data = data.first(settings.validation_photos)
+        self.source = data.source
         self.schedule: Schedule = (
             StepSchedule(self.recipe.stages)
             if settings.minutes is None
@@ -110,11 +111,12 @@ class Trainer:
                 settings,
                 recipe=self.recipe,
                 data=self.source.fingerprint(),
-                held_out=held_out,
+                held_out=data.held_out,
                 accelerator=self.accelerator,
             ),
             resumed_at=read_resumes(settings.output) if self.states else [],
-            held_out=held_out,
+            held_out=data.held_out,
+            held_out_masks=data.held_out_masks,
         )
 
     def run(self) -> None:

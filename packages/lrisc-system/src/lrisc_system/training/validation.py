@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.data.images import ImageError, load_image, load_mask
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.link import Link
 from lrisc_system.losses import Perceptual
 from lrisc_system.metrics.quality import psnr
@@ -50,8 +51,12 @@ def validate(
     snr_db: float = 10.0,
     size: int = 256,
     seed: int = 0,
-) -> Validation:
+    max_pixels: int = MAX_PIXELS,
+    skipped: Callable[[Sequence[str]], None],
+) -> Validation | None:
     """Send the centre crop of every photo at the link's own bandwidth and measure what arrives.
+
+    Photos that cannot be read are left out.
 
     Args:
         link: of the model.
@@ -63,12 +68,25 @@ def validate(
         snr_db: of the channel.
         size: side of the crops.
         seed: of the channel.
+        max_pixels: largest image to decode.
+        skipped: is called with the errors of the photos that are left out.
+
+    Returns:
+        The means, or None if no photo can be read.
     """
     figures, sources, received = [], [], []
     for index, photo in enumerate(photos):
-        image = load_image(photo)
-        extent = (image.shape[-2], image.shape[-1])
-        saliency = detector(image) if masks is None else load_mask(masks[index], extent)
+        try:
+            image = load_image(photo, max_pixels=max_pixels)
+            extent = (image.shape[-2], image.shape[-1])
+            saliency = (
+                detector(image)
+                if masks is None
+                else load_mask(masks[index], extent, max_pixels=max_pixels)
+            )
+        except ImageError as error:
+            skipped([str(error)])
+            continue
         image, saliency = (
             centre_crop(tensor, size=size).to(device) for tensor in (image, saliency)
         )
@@ -78,6 +96,8 @@ def validate(
         figures.append([arrival.cbr, *(value.item() for value in quality)])
         sources.append(image.cpu())
         received.append(arrival.image.cpu())
+    if not figures:
+        return None
     means = torch.tensor(figures).mean(dim=0).tolist()
     return Validation(
         snr_db=snr_db,

@@ -86,10 +86,11 @@ def write_report(
         if settings.published:
             draw_published(figure)
         save_figure(figure, settings.out / "quality-over-cbr")
-    cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
-    where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
-    figure = draw_pictures(pictures, settings.out, title=where)
-    save_figure(figure, settings.out / "pictures")
+    if pictures:
+        cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
+        where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
+        figure = draw_pictures(pictures, settings.out, title=where)
+        save_figure(figure, settings.out / "pictures")
     console.print(Markdown(text))
 
 
