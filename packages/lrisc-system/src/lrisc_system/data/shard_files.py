@@ -118,9 +118,7 @@ def _files(shard: tarfile.TarFile, stream: IO[bytes]) -> Iterator[_File]:
         file = _File(str(path.parent / name), str(path), is_mask, b"")
         content = shard.extractfile(entry) if entry.isfile() else None
         if content is None:
-            yield replace(
-                file, error=f"{path}: expected a file in the shard, got a link or a device"
-            )
+            yield replace(file, error=f"{path}: expected a file, got a link or a device")
         else:
             yield replace(file, content=content.read())
 

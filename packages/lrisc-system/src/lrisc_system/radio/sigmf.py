@@ -27,7 +27,8 @@ import torch
 from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.radio.recording import Recording
-from lrisc_system.storage.files import write_atomically
+from lrisc_system.storage.files import write_together
+from lrisc_system.storage.json_files import read_json
 
 META_SUFFIX, DATA_SUFFIX = ".sigmf-meta", ".sigmf-data"
 SIGMF_SUFFIXES = (META_SUFFIX, DATA_SUFFIX, ".sigmf")
@@ -67,8 +68,8 @@ def write_sigmf(recording: Recording, path: str | os.PathLike[str]) -> tuple[Pat
     meta.validate()
     meta_path, data_path = _pair(path)
     try:
-        write_atomically(data_path, data)
-        write_atomically(meta_path, (meta.dumps(pretty=True) + "\n").encode())
+        text = (meta.dumps(pretty=True) + "\n").encode()
+        write_together({data_path: data, meta_path: text})
     except OSError as error:
         raise PacketError(f"{path}: cannot be written ({error.strerror or error})") from error
     return meta_path, data_path
@@ -102,6 +103,7 @@ def read_sigmf(
 def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
     """Read samples and global metadata."""
     sigmf = _library()
+    _check_dataset(path)
     try:
         file = sigmf.sigmffile.fromfile(path)
         samples = file.read_samples()
@@ -114,16 +116,40 @@ def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
     if samples.ndim != 1 or samples.dtype.kind != "c":
         got = f"{samples.shape} {samples.dtype}"
         raise PacketError(f"{path}: expected one channel of complex samples, got {got}")
-    frequency = captures[0].get("core:frequency", 0.0) if captures else 0.0
     try:
+        frequency = captures[0].get("core:frequency", 0.0) if captures else 0.0
         recording = Recording(
             samples=torch.from_numpy(samples),
             sample_rate_hz=float(info.get("core:sample_rate", 0.0)),
             center_frequency_hz=float(frequency),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise PacketError(f"{path}: {error}") from error
     return recording, info
+
+
+def _check_dataset(path: str | os.PathLike[str]) -> None:
+    """Refuse metadata that name a data file which is not beside them.
+
+    Raises:
+        PacketError: if `core:dataset` is anything but the name of a regular file there.
+    """
+    meta, _ = _pair(path)
+    if not meta.is_file():
+        return
+    try:
+        described = read_json(meta)["global"]
+        named = described.get("core:dataset")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise PacketError(f"{path}: no readable SigMF recording ({reason})") from error
+    if named is None:
+        return
+    data = meta.parent / str(named)
+    if Path(str(named)).name != named or data.resolve().parent != meta.resolve().parent:
+        raise PacketError(f"{path}: expected core:dataset beside the metadata, got {named!r:.80}")
+    if not data.is_file():
+        raise PacketError(f"{path}: expected core:dataset as a file, there is no {named!r:.80}")
 
 
 def _side_information(

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -19,21 +19,37 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         OSError: the folder is missing or not writable, or `path` is not a regular file.
     """
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
-        raise OSError(f"expected a file to write, got {path}, which is a folder or a device")
-    part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+    write_together({Path(path): data})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files as `write_atomically` does one: none is replaced before all are on disk.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+    parts: dict[Path, Path] = {}
     try:
-        with part.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if target.exists():
-            part.chmod(target.stat().st_mode & 0o777)
-        part.replace(target)
+        for path, data in contents.items():
+            target = path.resolve()
+            if target.exists() and not target.is_file():
+                raise OSError(
+                    f"expected a file to write, got {path}, which is a folder or a device"
+                )
+            part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+            with part.open("xb") as stream:
+                parts[part] = target
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if target.exists():
+                part.chmod(target.stat().st_mode & 0o777)
+        for part, target in parts.items():
+            part.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        for part in parts:
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise
 
 
