@@ -251,3 +251,9 @@ def test_too_many_bad_photos_stop_the_stream(photos, tmp_path):
     crops = ShardCrops([str(tmp_path / "a.tar")], max_bad_share=0.1)
     with pytest.raises(ValueError, match="11 of 100 photos cannot be read"):
         list(crops.batches(partition(parts=1, last_step=50), workers=0))
+
+
+def test_shards_without_a_photo_give_no_start(tmp_path):
+    pack(tmp_path / "a.tar", {"a.png": b"no"})
+    with pytest.raises(ImageError, match=r"no photo of 1 shards can be read: a: "):
+        list(ShardCrops([str(tmp_path / "a.tar")]).crops(size=16, count=2, seed=0))

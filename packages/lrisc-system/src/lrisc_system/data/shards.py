@@ -82,17 +82,24 @@ class ShardCrops:
     max_bad_share: float = 1.0
 
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
-        """Yield one crop (3, size, size) of each of the first `count` photos."""
-        found = 0
+        """Yield one crop (3, size, size) of each of the first `count` photos.
+
+        Raises:
+            ImageError: if none can be read.
+        """
+        found, last = 0, "they hold none"
         for photo in itertools.chain.from_iterable(map(self.read, self.shards)):
             if found == count:
                 return
             try:
                 pair = self.decode(photo)
-            except ImageError:  # reported when training reads it
+            except ImageError as error:  # counted when training reads it
+                last = str(error)
                 continue
             yield cut(pair, Crop(found, mix_seed(seed, found), size))[0, :3]
             found += 1
+        if not found:
+            raise ImageError(f"no photo of {len(self.shards)} shards can be read: {last}")
 
     def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
         """Yield the micro-batches of a process; at most one worker, which keeps their order."""
