@@ -137,3 +137,55 @@ def test_the_base_is_saved_and_must_be_given_again(tmp_path):
     assert torch.equal(loaded.base.weight, decoder.base.weight)
     with pytest.raises(ValueError, match=r"Unexpected key.*base\.weight"):
         DiffusionDecoder.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unet": {"base_channels": 8_000_000}}, "size mismatch|Missing key"),
+        ({"unet": {"units": 10_000}}, "expected units in"),
+        ({"schedule_steps": 10**12}, "at most 1048576 schedule_steps"),
+        ({"steps": "3"}, "not supported between"),
+        ({"unet": 3}, "must be a mapping"),
+    ],
+)
+def test_a_config_cannot_ask_for_memory(saved, change, message):
+    config = json.loads((saved / "config.json").read_text())
+    config |= {k: config[k] | v if isinstance(v, dict) else v for k, v in change.items()}
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"^expected a DiffusionDecoder in .*({message})"):
+        DiffusionDecoder.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: tensor * torch.nan, "expected finite numbers in unet"),
+        (lambda tensor: tensor.int(), "expected floats in unet"),
+    ],
+)
+def test_weights_that_are_no_weights(saved, change, message):
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(saved / "model.safetensors")
+    name = next(name for name in tensors if name.startswith("unet"))
+    save_file(tensors | {name: change(tensors[name])}, saved / "model.safetensors")
+    with pytest.raises(ValueError, match=message):
+        DiffusionDecoder.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "[" * 100_000, " " * (1 << 21)], ids=["list", "deep", "long"]
+)
+def test_texts_that_are_no_config(saved, text):
+    (saved / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"^expected a DiffusionDecoder in "):
+        DiffusionDecoder.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_the_model_of_something_else_is_not_replaced(decoder, tmp_path, name):
+    (tmp_path / name).write_text('{"hidden_size": 768}')
+    with pytest.raises(FileExistsError, match="of something else, which is not replaced"):
+        decoder.save_pretrained(tmp_path)
+    assert (tmp_path / name).read_text() == '{"hidden_size": 768}'

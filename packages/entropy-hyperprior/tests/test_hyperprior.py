@@ -236,3 +236,49 @@ def test_compressai_is_imported_by_the_first_hyperprior_not_before() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("_quantized_cdf", lambda table: table[:, :2], "3 to 65537 numbers, got 2"),
+        ("_quantized_cdf", lambda table: table * 0, "rise from 0 to 65536"),
+        ("_cdf_length", lambda lengths: lengths + 10**6, "lengths of coding tables"),
+        ("_offset", lambda offsets: offsets[:1], "coding tables of 4 channels"),
+    ],
+)
+def test_tables_are_checked_before_the_coder_reads_them(name, change, message) -> None:
+    model, y = trained(), latent(1, 8, 4, 4)
+    strings = model.compress(y)
+    state = model.state_dict()
+    state[f"bottleneck.{name}"] = change(state[f"bottleneck.{name}"])
+    model.load_state_dict(state)
+    for use in (
+        lambda: model.compress(y),
+        lambda: model.decompress(strings, latent_size=(4, 4)),
+        lambda: model.check_strings(strings, latent_size=(4, 4)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+def test_precisions() -> None:
+    model, y = trained(), latent(1, 8, 5, 6)
+    double = copy.deepcopy(model).double()
+    out = double(y)
+    assert out.token_bits.dtype == torch.float64
+    torch.testing.assert_close(out.token_bits.float(), model(y).token_bits, rtol=1e-4, atol=1e-3)
+    strings = model.compress(y)
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        other = copy.deepcopy(model).to(dtype)
+        for use in (
+            lambda other=other: other.compress(y),
+            lambda other=other: other.decompress(strings, latent_size=(5, 6)),
+            other.update,
+        ):
+            with pytest.raises(
+                ValueError, match=f"expected a hyperprior in torch.float32, got {dtype}"
+            ):
+                use()
+    with pytest.raises(ValueError, match=r"torch\.float32, torch\.float64, got torch\.float16"):
+        copy.deepcopy(model).half()(y)

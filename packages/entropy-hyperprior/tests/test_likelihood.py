@@ -71,3 +71,12 @@ def test_a_scale_below_its_bound_can_climb_back() -> None:
     bits(p).sum().backward()
     assert scale.grad is not None
     assert scale.grad.item() < 0  # a wider prior makes this value cheaper
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_keeps_the_lower_bound(dtype: torch.dtype) -> None:
+    # 1e-9 is 0 in float16, and -log2(0) is infinite; -log2(1e-9) = 29.9 bits.
+    y = torch.tensor([0.0, 100.0], dtype=dtype)
+    likelihood = gaussian_uniform_likelihood(y, torch.zeros_like(y), torch.ones_like(y))
+    assert likelihood.dtype == torch.float32
+    torch.testing.assert_close(bits(likelihood), torch.tensor([1.3849, 29.897]), rtol=1e-3, atol=0)

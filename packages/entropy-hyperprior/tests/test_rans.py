@@ -65,6 +65,18 @@ def test_a_string_of_no_possible_length(string: bytes) -> None:
         rans.decode(string, cdfs=CDFS, offsets=OFFSETS, count=4)
 
 
+def test_least_bits_by_hand() -> None:
+    # The widest intervals hold 30000 and 65000 of 65536: 1.1273 and 0.0118 bits an integer.
+    assert rans.least_bits(CDFS, count=1000) == pytest.approx(1127.3 + 11.8, abs=0.3)
+    values = [[0] * 1000, [0] * 1000]  # each is the most likely one
+    assert rans.least_bits(CDFS, count=1000) <= 8 * len(encode(values)) < 1139 + 80
+
+
+def test_a_string_too_short_for_its_integers_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"at least \d+ bytes for 1000000000000 integers"):
+        rans.decode(bytes(8), cdfs=CDFS, offsets=OFFSETS, count=10**12)
+
+
 def test_cut_and_extended_strings() -> None:
     string = encode(sample(50, seed=0))
     for damaged in (string[:-4], string[4:], string + b"\x00" * 4):

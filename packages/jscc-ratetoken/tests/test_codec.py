@@ -204,7 +204,7 @@ def test_untrained_link_keeps_float32_precision_under_autocast():
         ({"levels": (3,)}, "even, strictly rising levels"),
         ({"heads": 3}, "heads that divide 8 channels, got 3"),
         ({"window": 5}, "an even window of at least 2, got 5"),
-        ({"depth": -1}, "depth >= 0 and mlp_ratio > 0, got -1"),
+        ({"depth": -1}, r"depth in \[0, 64\] and mlp_ratio > 0, got -1"),
     ],
 )
 def test_bad_sizes_are_refused(change, message):

@@ -1,4 +1,6 @@
+import copy
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -155,6 +157,54 @@ def test_a_packet_that_lacks_symbols(system, image):
     packet = system.send(image, 10.0)
     with pytest.raises(PacketError, match="symbols"):
         system.receive(replace(packet, symbols=packet.symbols[:-1]), 10.0)
+
+
+def test_a_packet_must_bring_the_bytes_that_its_size_takes(system, image):
+    """Nothing is allocated for a size that the z stream is too short for."""
+    packet = system.send(image, 10.0, eta=0.1)
+    for side in (8192, 65535):
+        empty = replace(packet, image_size=(side, side), symbols=packet.symbols[:0])
+        started = time.perf_counter()
+        with pytest.raises(PacketError, match=r"damaged packet: .* expected at least"):
+            system.receive(empty, 10.0)
+        assert time.perf_counter() - started < 1.0
+    many = replace(packet, symbols=packet.symbols.repeat(100))
+    with pytest.raises(PacketError, match=r"expected 0 to \d+ symbols for an image of 70 x 50"):
+        system.receive(many, 10.0)
+
+
+def test_damaged_side_information_is_a_packet_error(system, image):
+    packet = system.send(image, 10.0, eta=0.1)
+    for stream in (b"", packet.z_stream[:-4], b"\xff" * len(packet.z_stream), bytes(64)):
+        with pytest.raises(PacketError, match="damaged packet"):
+            system.receive(replace(packet, z_stream=stream), 10.0)
+    with pytest.raises(PacketError):
+        system.receive(replace(packet, rate_stream=packet.rate_stream + b"\xff" * 9), 10.0)
+
+
+def test_the_largest_symbols_and_the_smallest_gain_give_an_image(system, image):
+    packet = system.send(image, 10.0, eta=0.1)
+    loud = replace(packet, symbols=torch.full_like(packet.symbols, 7e3), gain_code=0)
+    received = system.receive(loud, 40.0)
+    assert received.isfinite().all()
+
+
+def test_an_image_that_is_not_finite_is_a_packet_error(system, image):
+    packet = system.send(image, 10.0, eta=0.1)
+    broken = LRISC(TINY, decoder=Passthrough())
+    broken.load_state_dict(system.state_dict(), strict=False)
+    broken.eval().jscc_decoder.register_forward_hook(lambda *_: _[-1] * torch.nan)
+    with pytest.raises(PacketError, match="values that are not finite"):
+        broken.receive(packet, 10.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_of_another_precision_say_which_do(system, image, dtype):
+    other = copy.deepcopy(system).to(dtype)
+    packet = system.send(image, 10.0)
+    for use in (lambda: other.send(image, 10.0), lambda: other.receive(packet, 10.0)):
+        with pytest.raises(ValueError, match=r"expected a model in torch\.float32, got torch\."):
+            use()
 
 
 def test_the_packet_holds_all_that_the_receiver_needs(system, image, tmp_path):

@@ -50,7 +50,7 @@ def test_unreadable_files_are_reported_and_skipped(photos, tmp_path):
     (photos / "broken.jpg").write_bytes(b"no photo")
     result = run(photos, tmp_path / "masks")
     assert result.exit_code == 0
-    assert "skipped: cannot read broken.jpg" in result.output
+    assert "broken.jpg: not an image" in result.output
     assert "3 written, 0 already there, 1 skipped" in result.output
     assert not (tmp_path / "masks" / "broken.png").exists()
 
@@ -65,8 +65,8 @@ def test_nothing_readable_is_a_failure(tmp_path):
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        ("none", "masks", "expected a folder of photos, got"),
-        ("empty", "masks", "expected photos in"),
+        ("none", "masks", "expected a folder of images, got"),
+        ("empty", "masks", "expected images"),
         ("photos", "photos", "expected another folder for the masks"),
     ],
 )
@@ -107,3 +107,28 @@ def test_weights_must_fit_the_detector(photos, tmp_path, options, message):
     result = run(photos, tmp_path / "masks", *options)
     assert result.exit_code == 1
     assert message in result.output
+
+
+def test_masks_lie_as_the_photos_do(photos, tmp_path):
+    (photos / "deep").mkdir()
+    (photos / "b.png").rename(photos / "deep" / "a.png")  # the stem of another photo
+    out = photos / "masks"  # inside the photos: its own masks are none of them
+    assert run(photos, out).exit_code == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.png")) == [
+        "a.png",
+        "c.png",
+        "deep/a.png",
+    ]
+    assert "0 written, 3 already there" in run(photos, out).output
+
+
+def test_a_full_disk_and_large_photos_get_one_line(photos, tmp_path, monkeypatch):
+    assert "3 skipped" in run(photos, tmp_path / "m", "--max-pixels", 10).output
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    result = run(photos, tmp_path / "masks")
+    assert result.exit_code == 1
+    assert "a.png: cannot be written (No space left on device)" in result.output

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -69,7 +71,7 @@ def test_a_saved_network_comes_back(network, tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     path = tmp_path / "net.safetensors"
-    with pytest.raises(ValueError, match=r"expected a GCPANet file, got .*: FileNotFoundError"):
+    with pytest.raises(ValueError, match=r"expected a GCPANet file, got none at"):
         GCPANet.load(path)
     path.write_bytes(b"rubbish")
     with pytest.raises(ValueError, match=r"expected a GCPANet file, got .*: SafetensorError"):
@@ -84,10 +86,37 @@ def test_mistakes_are_named():
         GCPANet(GCPANetConfig(backbone="no_such_net"))
     with pytest.raises(ValueError, match="width >= 1, got 0"):
         GCPANetConfig(width=0)
-    with pytest.raises(ValueError, match="input_size >= 32, got 16"):
+    with pytest.raises(ValueError, match=r"input_size in \[32, 4096\], got 16"):
         GCPANetConfig(input_size=16)
 
 
 def test_other_shapes_are_refused(network):
     with pytest.raises(ValueError, match=r"\(B, 3, H, W\), got \(1, 1, 64, 64\)"):
         network(torch.zeros(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 10**6},
+        {"width": "4"},
+        {"backbone": "vit_giant_patch14_dinov2"},
+        {"input_size": 10**9},
+    ],
+)
+def test_a_file_cannot_ask_for_a_larger_network(tmp_path, change):
+    from dataclasses import asdict
+
+    from safetensors.torch import load_file, save_file
+
+    config = GCPANetConfig(backbone="resnet18", width=4, input_size=32)
+    GCPANet(config).save(tmp_path / "a.safetensors")
+    tensors = load_file(tmp_path / "a.safetensors")
+    text = json.dumps(asdict(config) | change)
+    save_file(tensors, tmp_path / "b.safetensors", metadata={"config": text})
+    with pytest.raises(ValueError, match=r"^expected"):
+        GCPANet.load(tmp_path / "b.safetensors")
+    tensors["predictors.0.bias"] *= torch.nan
+    save_file(tensors, tmp_path / "c.safetensors", metadata={"config": json.dumps(asdict(config))})
+    with pytest.raises(ValueError, match="expected finite weights"):
+        GCPANet.load(tmp_path / "c.safetensors")

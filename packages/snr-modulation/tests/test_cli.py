@@ -156,3 +156,15 @@ def test_torch_and_einops_are_enough() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "ok: an image does not depend on its batch neighbours" in result.stdout
+
+
+def test_damaged_and_foreign_images(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "b.jpg")
+    (tmp_path / "._b.jpg").write_bytes(b"a resource fork")
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert len(commands.load_images(tmp_path, count=8, size=8)) == 1
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "b.jpg").read_bytes()[:900])
+    with pytest.raises(ValueError, match=r"expected a sound image, got .*b\.jpg: ") as caught:
+        commands.load_images(tmp_path, count=8, size=8)
+    assert "\n" not in str(caught.value)

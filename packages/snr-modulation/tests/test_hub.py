@@ -123,3 +123,38 @@ def test_the_package_imports_neither():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden": 10**9}, "size mismatch"),
+        ({"width": 2.5}, "expected an SNRAdapter"),
+        ({"identity": "no"}, "expected true or false"),
+    ],
+)
+def test_a_config_cannot_ask_for_memory(saved, change, message):
+    config = json.loads((saved / "config.json").read_text()) | change
+    (saved / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=f"^expected an SNRAdapter in .*{message}|{message}"):
+        SNRAdapter.from_pretrained(saved)
+
+
+def test_weights_that_are_no_weights(saved):
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(saved / "model.safetensors")
+    for wrong, message in ((torch.nan, "expected finite numbers"), (0, "expected floats")):
+        filled = torch.full_like(tensors["layers.0.weight"], wrong)
+        other = filled if message.endswith("numbers") else filled.int()
+        save_file(tensors | {"layers.0.weight": other}, saved / "model.safetensors")
+        with pytest.raises(ValueError, match=message):
+            SNRAdapter.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_the_model_of_something_else_is_not_replaced(adapter, tmp_path, name):
+    (tmp_path / name).write_text('{"hidden_size": 768}')
+    with pytest.raises(FileExistsError, match="of something else, which is not replaced"):
+        adapter.save_pretrained(tmp_path)
+    assert (tmp_path / name).read_text() == '{"hidden_size": 768}'

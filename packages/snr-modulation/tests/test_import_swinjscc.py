@@ -242,3 +242,16 @@ def test_pickled_code_does_not_run(save: Callable[[object], Path], tmp_path: Pat
     with pytest.raises(ValueError, match="expected a file of plain tensors"):
         load_swinjscc(save(state))
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("value", ["text", torch.tensor([1]), torch.tensor([[torch.nan]])])
+def test_values_that_are_no_weights(tmp_path, value):
+    torch.save({"encoder.sm_list.0.weight": value}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match=r"expected finite floats in encoder\.sm_list"):
+        load_swinjscc(tmp_path / "a.pt")
+
+
+def test_a_vector_in_the_place_of_a_matrix(tmp_path):
+    torch.save({"encoder.sm_list.0.weight": torch.ones(3)}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="expected a matrix"):
+        load_swinjscc(tmp_path / "a.pt")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.unet import UNetConfig
 
+MAX_SCHEDULE_STEPS = 1 << 20  # a config from a file cannot ask for a table without end
+
 
 @dataclass(frozen=True)
 class DiffusionConfig:
@@ -31,6 +33,10 @@ class DiffusionConfig:
     tile_overlap: int = 64
 
     def __post_init__(self) -> None:
+        if self.schedule_steps > MAX_SCHEDULE_STEPS:
+            raise ValueError(
+                f"expected at most {MAX_SCHEDULE_STEPS} schedule_steps, got {self.schedule_steps}"
+            )
         if not 1 <= self.steps <= self.schedule_steps:
             raise ValueError(f"expected steps in [1, {self.schedule_steps}], got {self.steps}")
         if not self.base_variance > 0:

@@ -12,6 +12,7 @@ from cond_diffusion.blocks import GROUPS, LinearAttention, ResBlock
 from cond_diffusion.condition import Conditioner
 
 CONDITIONED_UNITS = 4
+MAX_UNITS = 32  # a config from a file cannot ask for a model that takes minutes to build
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,10 @@ class UNetConfig:
             channels = getattr(self, name)
             if channels < 1 or channels % GROUPS:
                 raise ValueError(f"expected {name} to be a multiple of {GROUPS}, got {channels}")
-        if self.units < CONDITIONED_UNITS:
-            raise ValueError(f"expected at least {CONDITIONED_UNITS} units, got {self.units}")
+        if not CONDITIONED_UNITS <= self.units <= MAX_UNITS:
+            raise ValueError(
+                f"expected units in [{CONDITIONED_UNITS}, {MAX_UNITS}], got {self.units}"
+            )
         if self.patch_size not in (1, 2):
             raise ValueError(f"expected patch_size 1 or 2, got {self.patch_size}")
         for name in ("latent_channels", "attention_heads", "attention_width"):

@@ -10,8 +10,9 @@ from torch import Tensor
 from entropy_hyperprior import rans
 from entropy_hyperprior._compressai import EntropyBottleneck
 from entropy_hyperprior.likelihood import LIKELIHOOD_BOUND, lower_bound
+from entropy_hyperprior.rans import PRECISION, Z_LIMIT
 
-TABLES = ("_offset", "_quantized_cdf", "_cdf_length")  # buffers that update() fills
+TABLES = ("_quantized_cdf", "_cdf_length", "_offset")  # buffers that update() fills
 
 
 class SideBottleneck(EntropyBottleneck):
@@ -30,8 +31,9 @@ class SideBottleneck(EntropyBottleneck):
         # CompressAI draws the biases at random, which moves the centre by several times a
         # small spread; the last bias compensates for it.
         with torch.no_grad():
-            centre = self._logits_cumulative(torch.zeros(channels, 1, 1), stop_gradient=True)
-            self.biases[-1].sub_(centre)
+            last = self.biases[-1]
+            zero = torch.zeros(channels, 1, 1, device=last.device)
+            last.sub_(self._logits_cumulative(zero, stop_gradient=True))
 
     @property
     def medians(self) -> Tensor:
@@ -64,15 +66,56 @@ class SideBottleneck(EntropyBottleneck):
         Raises:
             ValueError: when the string is damaged or of another size.
         """
-        tables = zip(self._quantized_cdf.tolist(), self._cdf_length.tolist(), strict=True)
         symbols = rans.decode(
             string,
-            cdfs=[table[:length] for table, length in tables],
+            cdfs=self._cdfs(),
             offsets=self._offset.tolist(),
             count=size[0] * size[1],
         )
         z = torch.tensor(symbols, dtype=self.medians.dtype, device=self.medians.device)
         return z.reshape(1, -1, *size) + self.medians
+
+    def check_tables(self) -> None:
+        """Check the tables before CompressAI's coder, written in C++, reads them unchecked.
+
+        Raises:
+            RuntimeError: before `update` has built them.
+            ValueError: when they are no tables of `update`, or the medians are out of range.
+        """
+        if not self.has_tables:
+            raise RuntimeError("the tables of the entropy coder are missing: call update() first")
+        cdf, lengths, offsets = (getattr(self, name).to("cpu", torch.int64) for name in TABLES)
+        channels = self.quantiles.shape[0]
+        if cdf.ndim != 2 or not cdf.shape[0] == channels == lengths.numel() == offsets.numel():
+            raise ValueError(
+                f"expected coding tables of {channels} channels, got shapes {tuple(cdf.shape)}, "
+                f"{tuple(lengths.shape)}, {tuple(offsets.shape)}"
+            )
+        longest = cdf.shape[1]
+        if lengths.ndim != 1 or offsets.ndim != 1 or not 3 <= longest <= (1 << PRECISION) + 1:
+            raise ValueError(f"expected coding tables of 3 to 65537 numbers, got {longest}")
+        if bool(((lengths < 3) | (lengths > longest)).any()):
+            raise ValueError(f"expected lengths of coding tables in [3, {longest}]")
+        last = cdf.gather(1, lengths[:, None] - 1)
+        used = torch.arange(1, longest) < lengths[:, None]  # (channels, longest - 1)
+        rising = (cdf.diff(dim=1) > 0) | ~used
+        if bool((cdf[:, 0] != 0).any() or (last != 1 << PRECISION).any() or not rising.all()):
+            raise ValueError("expected coding tables that rise from 0 to 65536")
+        if bool((offsets.abs() > Z_LIMIT).any() or not (self.medians.abs() <= Z_LIMIT).all()):
+            raise ValueError(f"expected offsets and medians within {Z_LIMIT:g}")
+
+    def check_length(self, string: bytes, *, size: tuple[int, int]) -> None:
+        """Refuse a string that is too short for z_hat (1, channels, h, w), (h, w) = size.
+
+        Raises:
+            ValueError: when it is.
+        """
+        rans.check_length(string, cdfs=self._cdfs(), count=size[0] * size[1])
+
+    def _cdfs(self) -> list[list[int]]:
+        """The coder's tables without their padding, one a channel."""
+        tables = zip(self._quantized_cdf.tolist(), self._cdf_length.tolist(), strict=True)
+        return [table[:length] for table, length in tables]
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in TABLES:  # only update() knows their size, so use the stored one

@@ -114,7 +114,7 @@ class Hyperprior(nn.Module):
             generator: source of the uniform noise in training.
 
         Raises:
-            ValueError: when y is not (B, C, h, w).
+            ValueError: when y is not (B, C, h, w), or the parameters are of half precision.
         """
         # Likelihoods need float32, under autocast too.
         with torch.autocast(y.device.type, enabled=False):
@@ -146,7 +146,8 @@ class Hyperprior(nn.Module):
             ValueError: when y has another shape or contains values that are not finite.
             RuntimeError: before `update`.
         """
-        self._check_tables()
+        self._check_precision(torch.float32)  # CompressAI's coder
+        self.check_tables()
         y = self._checked(y)
         if not y.isfinite().all():
             raise ValueError("expected finite latents, got inf or nan")
@@ -166,28 +167,54 @@ class Hyperprior(nn.Module):
             ValueError: when a string is damaged or of another size.
             RuntimeError: before `update`.
         """
-        self._check_tables()
+        self._check_precision(torch.float32)
+        self.check_tables()
         if not strings:
             raise ValueError("expected at least one string, got none")
         if min(latent_size) < 1:
             raise ValueError(f"expected latent_size of at least (1, 1), got {latent_size}")
-        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
+        size = _hyper_size(latent_size)
         with torch.autocast(self.channel_scale.device.type, enabled=False):
             priors = [
-                self._prior(
-                    self.bottleneck.decode(string, size=(rows, columns)), latent_size=latent_size
-                )
+                self._prior(self.bottleneck.decode(string, size=size), latent_size=latent_size)
                 for string in strings
             ]
         means, scales = zip(*priors, strict=True)
         return LatentPrior(mean=torch.cat(means), scale=torch.cat(scales))
 
+    def check_strings(self, strings: Sequence[bytes], *, latent_size: tuple[int, int]) -> None:
+        """Refuse strings that are too short for their latents, before anything is computed.
+
+        Args:
+            strings: as `decompress` takes them.
+            latent_size: (h, w) of the latents.
+
+        Raises:
+            ValueError: when a string has fewer bytes than any latent of that size.
+            RuntimeError: before `update`.
+        """
+        self.check_tables()
+        for string in strings:
+            self.bottleneck.check_length(string, size=_hyper_size(latent_size))
+
+    def check_tables(self) -> None:
+        """Check what the coder works with; a wrong table would crash it, not raise.
+
+        Raises:
+            RuntimeError: before `update`.
+            ValueError: when the tables, the medians or `channel_scale` cannot be those of `update`.
+        """
+        self.bottleneck.check_tables()
+        if not bool((self.channel_scale > 0).all()) or not self.channel_scale.isfinite().all():
+            raise ValueError("expected a channel_scale above 0 and finite")
+
     def update(self) -> None:
         """Build the coder's tables from the learned prior of z; call it before saving.
 
         Raises:
-            ValueError: when the prior's parameters are not finite.
+            ValueError: when the prior's parameters are not finite, or not float32.
         """
+        self._check_precision(torch.float32)
         if not all(parameter.isfinite().all() for parameter in self.bottleneck.parameters()):
             raise ValueError("expected finite parameters in the prior of z, got inf or nan")
         self.bottleneck.update(force=True, update_quantiles=True)
@@ -218,11 +245,19 @@ class Hyperprior(nn.Module):
             raise ValueError(
                 f"expected (B, {self.config.latent_channels}, h, w), got {tuple(y.shape)}"
             )
+        self._check_precision(torch.float32, torch.float64)
         return y.to(self.channel_scale.dtype)
 
-    def _check_tables(self) -> None:
-        if not self.bottleneck.has_tables:
-            raise RuntimeError("the tables of the entropy coder are missing: call update() first")
+    def _check_precision(self, *allowed: torch.dtype) -> None:
+        """Refuse other precisions; in half, both ends of a link would round z differently.
+
+        Raises:
+            ValueError: when a parameter is of another type.
+        """
+        found = {parameter.dtype for parameter in self.parameters()} | {self.channel_scale.dtype}
+        if len(found) > 1 or not found <= set(allowed):
+            expected, got = (", ".join(sorted(map(str, types))) for types in (allowed, found))
+            raise ValueError(f"expected a hyperprior in {expected}, got {got}")
 
     def _analyse(self, y: Tensor) -> Tensor:
         normalised = y / self.channel_scale[:, None, None]
@@ -237,6 +272,12 @@ class Hyperprior(nn.Module):
         m, r = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         r = LOG_RATIO_LIMIT * torch.tanh(r / LOG_RATIO_LIMIT)
         return channel_scale * m, lower_bound(channel_scale * r.exp(), SCALE_BOUND)
+
+
+def _hyper_size(latent_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of z for latents of (h, w)."""
+    height, width = latent_size
+    return -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
 
 
 def add_noise(x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:

@@ -36,11 +36,12 @@ def gaussian_uniform_likelihood(y: Tensor, mean: Tensor, scale: Tensor) -> Tenso
         scale: standard deviation, broadcastable to y; lower bound 0.11.
 
     Returns:
-        Values in [1e-9, 1], in the shape of y.
+        Values in [1e-9, 1], in the shape of y; float32 or finer, for half precision has no 1e-9.
 
     Source: LRISC Eq. (5); Balle et al. 2018, "Variational image compression with a scale
     hyperprior".
     """
+    y, mean, scale = (_at_least_float32(x) for x in (y, mean, scale))
     scale = lower_bound(scale, SCALE_BOUND)
     distance = (y - mean).abs()
     upper = normal_cdf((0.5 - distance) / scale)
@@ -49,5 +50,9 @@ def gaussian_uniform_likelihood(y: Tensor, mean: Tensor, scale: Tensor) -> Tenso
 
 
 def bits(likelihood: Tensor) -> Tensor:
-    """Information content in bits, ``-log2 p``, element by element."""
-    return -torch.log2(likelihood)
+    """Information content in bits, ``-log2 p``, element by element; float32 or finer."""
+    return -torch.log2(_at_least_float32(likelihood))
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -8,9 +8,12 @@ the one that it wrote, so a packet still needs a checksum.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
+SLACK = 2.0**-14  # bits of a symbol that the coder's rounding may save
 PRECISION = 16  # bits of a probability
 NIBBLE = 4  # bits of an escaped value per read
 START = 1 << 31  # the encoder's first state, and the smallest state between two symbols
@@ -67,6 +70,26 @@ class _Reader:
             raise ValueError("damaged string: the coder did not return to its first state")
 
 
+def least_bits(cdfs: Sequence[Sequence[int]], *, count: int) -> float:
+    """Return a number of bits that no string of `count` integers for each table falls below."""
+    widest = (max(high - low for low, high in pairwise(cdf)) for cdf in cdfs)
+    return count * sum(max(0.0, PRECISION - math.log2(width) - SLACK) for width in widest)
+
+
+def check_length(string: bytes, *, cdfs: Sequence[Sequence[int]], count: int) -> None:
+    """Refuse a string that is too short for its integers, before any of them is decoded.
+
+    Raises:
+        ValueError: if it is.
+    """
+    least = least_bits(cdfs, count=count)
+    if 8 * len(string) < least:
+        raise ValueError(
+            f"damaged string: expected at least {math.ceil(least / 8)} bytes for "
+            f"{count} integers in each of {len(cdfs)} channels, got {len(string)}"
+        )
+
+
 def decode(
     string: bytes, *, cdfs: Sequence[Sequence[int]], offsets: Sequence[int], count: int
 ) -> list[list[int]]:
@@ -85,6 +108,7 @@ def decode(
         ValueError: when the string is too short, too long or otherwise damaged.
     """
     reader = _Reader(string)
+    check_length(string, cdfs=cdfs, count=count)
     values = []
     for cdf, offset in zip(cdfs, offsets, strict=True):
         escape = len(cdf) - 2

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from entropy_hyperprior.patch_pca import PATCH, STRIDE, PatchPCA
 
+MAX_RESIDUAL_BLOCKS = 64  # a config from a file cannot ask for what takes minutes to build
 HYPER_STRIDE = 4  # tokens per element of z, each way
 
 
@@ -39,8 +40,11 @@ class TransformConfig:
             raise ValueError(f"expected latent_channels >= 1, got {self.latent_channels}")
         if len(self.widths) != 3 or min(self.widths) < 1:
             raise ValueError(f"expected three widths >= 1, got {self.widths}")
-        if self.residual_blocks < 0:
-            raise ValueError(f"expected residual_blocks >= 0, got {self.residual_blocks}")
+        if not 0 <= self.residual_blocks <= MAX_RESIDUAL_BLOCKS:
+            raise ValueError(
+                f"expected residual_blocks in [0, {MAX_RESIDUAL_BLOCKS}], "
+                f"got {self.residual_blocks}"
+            )
 
 
 def _down(channels_in: int, channels_out: int) -> nn.Conv2d:

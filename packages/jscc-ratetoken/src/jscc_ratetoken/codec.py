@@ -18,6 +18,9 @@ from jscc_ratetoken.rate import active_mask, check_levels
 from jscc_ratetoken.tokens import RateToken
 from jscc_ratetoken.windows import WindowBlock
 
+# Far more than any codec has: a config from a file cannot ask for what takes minutes to build.
+MAX_DEPTH, MAX_LEVELS = 64, 256
+
 
 @dataclass(frozen=True)
 class CodecConfig:
@@ -51,10 +54,13 @@ class CodecConfig:
             )
         if self.window < 2 or self.window % 2:
             raise ValueError(f"expected an even window of at least 2, got {self.window}")
-        if self.depth < 0 or self.mlp_ratio <= 0:
+        if not 0 <= self.depth <= MAX_DEPTH or not self.mlp_ratio > 0:
             raise ValueError(
-                f"expected depth >= 0 and mlp_ratio > 0, got {self.depth} and {self.mlp_ratio}"
+                f"expected depth in [0, {MAX_DEPTH}] and mlp_ratio > 0, "
+                f"got {self.depth} and {self.mlp_ratio}"
             )
+        if len(self.levels) > MAX_LEVELS:
+            raise ValueError(f"expected at most {MAX_LEVELS} levels, got {len(self.levels)}")
 
 
 class SNRIdentity(nn.Module):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cond_diffusion import DiffusionConfig, UNetConfig
 from entropy_hyperprior import HyperpriorConfig, TransformConfig
 from jscc_ratetoken import CodecConfig
+from lrisc_system.storage.json_files import parse_json
 
+Config = TypeVar("Config")
+
+LARGEST = 65536  # of the numbers of a config that comes from a file
 STRIDE = 16  # pixels of an image per latent position, each way: four halvings in g_a
 
 
@@ -73,25 +78,44 @@ class LRISCConfig:
         Raises:
             ValueError: if the text is no JSON, or its keys are not those of this config.
         """
-        config = _build(cls, json.loads(text), path="config")
-        assert isinstance(config, LRISCConfig)
-        return config
+        return build_config(cls, parse_json(text))
 
 
-def _build(cls: type, values: Any, *, path: str) -> Any:
-    """Build dataclass `cls`, and those inside it, from plain JSON values."""
+def build_config(cls: type[Config], values: Any, *, path: str = "config") -> Config:
+    """Build dataclass `cls`, and those inside it, from the plain JSON values of a file.
+
+    Raises:
+        ValueError: if a key is not one of the dataclass, a value is of another type, a number is
+            not finite or above 65536, or the dataclass itself refuses.
+    """
     hints = typing.get_type_hints(cls)
     if not isinstance(values, dict) or set(values) - set(hints):
         raise ValueError(f"{path}: expected the keys {sorted(hints)}, got {values!r:.200}")
-    arguments = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(hints[name]):
-            value = _build(typing.cast(type, hints[name]), value, path=f"{path}.{name}")
-        arguments[name] = tuple(value) if isinstance(value, list) else value
+    arguments = {
+        name: _check_value(hints[name], value, path=f"{path}.{name}")
+        for name, value in values.items()
+    }
     try:
         return cls(**arguments)
     except TypeError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _check_value(hint: Any, value: Any, *, path: str) -> Any:
+    """Check a JSON value against the type of its field, and give lists as tuples."""
+    if dataclasses.is_dataclass(hint):
+        return build_config(typing.cast(type, hint), value, path=path)
+    if typing.get_origin(hint) is tuple:
+        if not isinstance(value, list) or len(value) > LARGEST:
+            raise ValueError(f"{path}: expected a list, got {value!r:.50}")
+        item = typing.get_args(hint)[0]
+        return tuple(_check_value(item, one, path=path) for one in value)
+    accepted = (int, float) if hint is float else (hint,)
+    if type(value) not in accepted:
+        raise ValueError(f"{path}: expected {hint.__name__}, got {value!r:.50}")
+    if hint is not bool and not (abs(value) <= LARGEST and math.isfinite(value)):
+        raise ValueError(f"{path}: expected a number up to {LARGEST}, got {value!r:.50}")
+    return value
 
 
 PAPER = LRISCConfig(

@@ -11,9 +11,8 @@ from torch import Generator, Tensor
 from entropy_hyperprior import HyperpriorOutput
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system.capacity import awgn_capacities
+from lrisc_system.limits import SNR_RANGE_DB as SNR_RANGE_DB
 from lrisc_system.packets.packet import Packet
-
-SNR_RANGE_DB = (-20.0, 40.0)
 
 
 @dataclass(frozen=True)

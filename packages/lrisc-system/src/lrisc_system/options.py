@@ -17,6 +17,7 @@ from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from lrisc_system.bandwidth import name_cbr, read_cbr
+from lrisc_system.limits import MAX_PIXELS
 
 CHECKPOINT_HELP = "Folder of the model: config.json and model.safetensors."
 MODEL_HELP = (
@@ -28,6 +29,7 @@ DEVICE_HELP = (
     "GPU if there is one, and the other commands use the CPU."
 )
 SEED_HELP = "Seed of everything random."
+MAX_PIXELS_HELP = "Refuse an image, or a packet, that claims more pixels."
 RECORDED = "(default: the kind that the checkpoint's run.json names, or else lrisc)"
 
 Checkpoint = Annotated[
@@ -37,6 +39,18 @@ Checkpoint = Annotated[
 Model = Annotated[str | None, arg(help=MODEL_HELP, metavar="KIND", help_behavior_hint=RECORDED)]
 Device = Annotated[str | None, arg(help=DEVICE_HELP, metavar="DEVICE", help_behavior_hint="")]
 Seed = Annotated[int, arg(help=SEED_HELP, metavar="INT")]
+MaxPixels = Annotated[
+    int, arg(help=MAX_PIXELS_HELP, metavar="INT", help_behavior_hint=f"(default: {MAX_PIXELS})")
+]
+
+MaxBadShare = Annotated[
+    float,
+    arg(
+        help="Stop when more than this fraction of the photos cannot be read; fewer are skipped, "
+        "counted and named at the end.",
+        metavar="FLOAT",
+    ),
+]
 
 # The same options where the model may be new: `train` and `plan`.
 FirstCheckpoint = Annotated[

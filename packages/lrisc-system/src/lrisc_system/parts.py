@@ -8,6 +8,8 @@ part without it works all the same:
 | --- | --- | --- |
 | `start_from_pca` | training | the closed-form start, on any module inside a part |
 | `set_latent_scale` | training | telling `hyperprior` and `decoder` the spread of the latent |
+| `check_tables` | reading a model | refusing a `hyperprior` whose tables are wrong |
+| `check_strings` | `LRISC.receive` | refusing too short a `hyperprior` string before decoding |
 | `compile` | training | `--compile`; every module has one |
 | `recompute_gradients`, `recomputed_modules` | training | `--checkpoint-gradients` |
 | `decode(..., steps=, sampler=, callback=)` | `LRISC.receive` | sampling as the user chooses |

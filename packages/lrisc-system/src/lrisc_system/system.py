@@ -97,10 +97,10 @@ class LRISC(StoredChain):
             saliency: saliency map (1, 1, H, W) in [0, 1]; the detector's by default.
 
         Raises:
-            ValueError: if an argument is out of range, or `cbr` is too small for the side
-                information alone.
+            ValueError: if an argument is out of range, `cbr` is too small for the side
+                information alone, or the model is not in float32.
         """
-        self._require_eval()
+        self._require_ready()
         levels = self.config.codec.levels
         snr = check_snr_db(snr_db).to(image.device)
         if image.ndim != 4 or image.shape[:2] != (1, 3):
@@ -173,7 +173,7 @@ class LRISC(StoredChain):
             ValueError: if an option is given that the image decoder does not take, or the SNR is
                 out of range.
         """
-        self._require_eval()
+        self._require_ready()
         device = next(self.parameters()).device
         snr = check_snr_db(snr_db).to(device)
         if packet.fingerprint != self.fingerprint():
@@ -184,14 +184,18 @@ class LRISC(StoredChain):
         height, width = packet.image_size
         grid = (math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         levels = self.config.codec.levels
+        self._check_claims(packet, grid)
         rate_index = decode_rates(packet.rate_stream, size=grid, levels=len(levels))[None]
         rate_index = rate_index.to(device)  # (1, h, w)
-        prior = self.hyperprior.decompress([packet.z_stream], latent_size=grid)
         active = active_mask(rate_index, levels=levels)
         if 2 * packet.symbols.numel() != int(active.sum()):
             raise PacketError(
                 f"expected {int(active.sum()) // 2} symbols, got {packet.symbols.numel()}"
             )
+        try:
+            prior = self.hyperprior.decompress([packet.z_stream], latent_size=grid)
+        except ValueError as error:
+            raise PacketError(f"damaged packet: {error}") from error
         received = torch.zeros(active.shape, device=device)
         received[active] = to_real(packet.symbols.to(device))  # (K,) -> (1, N, v_max)
         y_hat = self.jscc_decoder(
@@ -202,7 +206,9 @@ class LRISC(StoredChain):
             mean=prior.mean,
             scale=prior.scale,
         )
-        return decode_regions(
+        if not y_hat.isfinite().all():
+            raise PacketError("damaged packet: it decodes to values that are not finite")
+        image = decode_regions(
             lambda asked, noise: decode_image(
                 self.decoder,
                 y_hat,
@@ -218,6 +224,34 @@ class LRISC(StoredChain):
             find_roi=lambda image: self.smooth_mask(self.detector(image)),
             generator=generator,
         )
+        if not image.isfinite().all():
+            raise PacketError("damaged packet: it decodes to values that are not finite")
+        return image
+
+    def _check_claims(self, packet: Packet, grid: tuple[int, int]) -> None:
+        """Compare the size that a packet claims with the bytes that it brings.
+
+        Args:
+            packet: from outside.
+            grid: (h, w) of the latent that its size asks for.
+
+        Raises:
+            PacketError: if it brings too few or too many symbols, or too short a z stream.
+        """
+        levels, tokens = self.config.codec.levels, grid[0] * grid[1]
+        low, high = levels[0] * tokens // 2, levels[-1] * tokens // 2
+        if not low <= packet.symbols.numel() <= high:
+            height, width = packet.image_size
+            raise PacketError(
+                f"expected {low} to {high} symbols for an image of {width} x {height}, "
+                f"got {packet.symbols.numel()}"
+            )
+        check = getattr(self.hyperprior, "check_strings", None)
+        if check is not None:
+            try:
+                check([packet.z_stream], latent_size=grid)
+            except ValueError as error:
+                raise PacketError(f"damaged packet: {error}") from error
 
     def transmit(
         self,
@@ -266,6 +300,19 @@ class LRISC(StoredChain):
                 checksum = zlib.crc32(data.numpy().tobytes(), checksum)
         return checksum.to_bytes(4, "big")
 
-    def _require_eval(self) -> None:
+    def _require_ready(self) -> None:
+        """Refuse a model in training mode, or in another precision than float32.
+
+        Raises:
+            RuntimeError: in training mode.
+            ValueError: in another precision.
+        """
         if self.training:
             raise RuntimeError("expected a model in evaluation mode: call .eval() first")
+        found = {p.dtype for p in self.parameters() if p.is_floating_point()}
+        if found != {torch.float32}:
+            names = ", ".join(sorted(map(str, found)))
+            raise ValueError(
+                f"expected a model in torch.float32, got {names}: call .float() (a checkpoint may "
+                "store float16, and training may compute in bf16)"
+            )

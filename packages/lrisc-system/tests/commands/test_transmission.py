@@ -232,3 +232,16 @@ def test_the_cpu_is_the_default_device(lrisc, photo, checkpoint, tmp_path):
         assert code == 0
         images.append(load_image(target))
     assert torch.equal(*images)
+
+
+def test_images_and_packets_of_too_many_pixels(lrisc, one_line, photo, checkpoint, tmp_path):
+    packet, out = tmp_path / "a.lrisc", tmp_path / "b.png"
+    few = ("--max-pixels", 2239, "--checkpoint", checkpoint)  # the photo has 40 x 56
+    for command in (("send", photo, packet), ("transmit", photo, out)):
+        assert "at most 2239 (--max-pixels), got 56 x 40" in one_line(lrisc(*command, *few))
+    assert lrisc("send", photo, packet, "--checkpoint", checkpoint)[0] == 0
+    result = lrisc("receive", packet, out, "--snr-db", 10, *few)
+    assert "a.lrisc: expected at most 2239 pixels (--max-pixels)" in one_line(result)
+    assert not out.exists()
+    result = lrisc("channel", packet, tmp_path / "c.lrisc", "--max-pixels", 2239)
+    assert "a.lrisc: expected at most 2239 pixels" in one_line(result)

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -76,7 +79,7 @@ def test_image_and_mask_are_cut_alike(tmp_path, photos):
     for path in photos:
         save_image(image, path)
         save_image(image[:1].expand(3, -1, -1), masks / f"{path.stem}.png")
-    sample = PhotoCrops(photos, find_masks(photos, masks))[Crop(0, 5, 32)]
+    sample = PhotoCrops(photos, find_masks(photos, masks, root=tmp_path))[Crop(0, 5, 32)]
     assert torch.allclose(sample.saliency, sample.image[:1], atol=1e-2)
 
 
@@ -109,7 +112,7 @@ def test_empty_and_missing_folders(tmp_path):
 
 def test_a_missing_mask_is_named(tmp_path, photos):
     with pytest.raises(ValueError, match=r"photo0\.png"):
-        find_masks(photos, tmp_path / "masks")
+        find_masks(photos, tmp_path / "masks", root=tmp_path)
 
 
 def test_the_split_depends_on_names_alone(tmp_path):
@@ -128,3 +131,63 @@ def test_the_fingerprint_follows_names_and_sizes_alone(photos, tmp_path):
     assert hash_names([("a", 3)]).sha256.startswith("fb0abcd9f0c136e2")
     photos[0].write_bytes(photos[0].read_bytes() + b"0")
     assert PhotoCrops(photos).fingerprint() != before
+
+
+def tree(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_image(torch.zeros(3, 8, 8), path)
+    return [root / name for name in names]
+
+
+def test_masks_lie_as_the_photos_do(tmp_path):
+    photos = tree(tmp_path / "p", "001.png", "a/001.jpg", "b/001.jpg", "c/2.v1.png")
+    masks = tree(tmp_path / "m", "001.png", "a/001.png", "b/001.png", "2.v1.png")
+    assert find_masks(photos, tmp_path / "m", root=tmp_path / "p") == masks
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "message"),
+    [
+        (("a/001.jpg", "b/001.jpg"), ("001.png",), r"001\.png for .*a/001\.jpg and .*b/001\.jpg"),
+        (("a/001.jpg", "a/001.png"), ("a/001.png",), r"got one for .*001\.jpg and .*001\.png"),
+        (("a/001.jpg",), ("a/001.png", "001.png"), r"got .*a/001\.png and .*m/001\.png"),
+        (("a/001.jpg", "b/002.jpg"), ("001.png",), r"got none for .*b/002\.jpg"),
+    ],
+)
+def test_ambiguous_masks_are_refused_by_name(tmp_path, photos, masks, message):
+    found = tree(tmp_path / "p", *photos)
+    tree(tmp_path / "m", *masks)
+    with pytest.raises(ValueError, match=message):
+        find_masks(found, tmp_path / "m", root=tmp_path / "p")
+
+
+def test_too_many_bad_photos_stop_the_reading(photos):
+    for path in photos[:2]:
+        path.write_bytes(b"no image")
+    crops = PhotoCrops(photos, max_bad_share=0.2)
+    assert len(crops[Crop(1, 1, 32)].skipped) == 1
+    with pytest.raises(ValueError, match=r"2 of 5 photos .*share 0\.2, such as .*photo0"):
+        crops[Crop(0, 1, 32)]
+
+
+@pytest.mark.parametrize("kind", ["deleted", "dangling", "fifo", "not utf-8"])
+def test_odd_files_are_passed_over(photos, tmp_path, kind):
+    path = photos[2]
+    path.unlink()
+    if kind == "dangling":
+        path.symlink_to(tmp_path / "nowhere")
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "not utf-8":
+        path = Path(os.fsdecode(os.fsencode(path.with_name("x")) + b"\xff.png"))
+        path.write_bytes(b"no image")
+        photos[2] = path
+    crops = PhotoCrops(photos)
+    sample = crops[Crop(2, 1, 32)]
+    assert len(sample.skipped) == 1
+    assert sample.skipped[0].encode()  # can be printed and written
+    assert crops.fingerprint().files == 5
+    trained, held_out = split_validation(photos)
+    assert sorted(trained + held_out) == sorted(photos)

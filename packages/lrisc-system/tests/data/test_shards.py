@@ -1,3 +1,4 @@
+import gzip
 import io
 import itertools
 import tarfile
@@ -7,7 +8,8 @@ import torch
 
 from lrisc_system.data.images import ImageError, save_image
 from lrisc_system.data.photos import DataPartition
-from lrisc_system.data.shards import ShardCrops, list_shards, read_shard
+from lrisc_system.data.shard_files import read_shard
+from lrisc_system.data.shards import ShardCrops, list_shards
 
 
 def pack(path, files):
@@ -149,3 +151,109 @@ def test_the_fingerprint_follows_names_and_sizes(shards):
     assert before.files == 4
     (shards / "00.tar").write_bytes(b"longer" + (shards / "00.tar").read_bytes())
     assert ShardCrops(list_shards(str(shards))).fingerprint() != before
+
+
+def names(tmp_path, files):
+    pack(tmp_path / "x.tar", files)
+    return [(p.name, p.mask, p.error) for p in read_shard(str(tmp_path / "x.tar"))]
+
+
+def test_other_pictures_of_a_sample_do_not_replace_its_photo(photos, tmp_path):
+    photo, other, mask = photos[:3]
+    files = {"a.depth.png": other, "a.jpg": photo, "a.MASK.PNG": mask, "a.seg.png": other}
+    assert names(tmp_path, files) == [("a", mask, None)]
+    (found,) = read_shard(str(tmp_path / "x.tar"))
+    assert found.image == photo
+    assert [n for n, *_ in names(tmp_path, {"a.left.jpg": photo, "a.right.jpg": other})] == [
+        "a.left",
+        "a.right",
+    ]
+
+
+def test_dotted_names_are_samples_of_their_own(photos, tmp_path):
+    files = {f"img.v2.{index:04d}.jpg": photos[0] for index in range(40)}
+    files["img.v2.0007.mask.png"] = photos[1]
+    found = names(tmp_path, dict(sorted(files.items())))
+    assert [name for name, *_ in found] == [f"img.v2.{index:04d}" for index in range(40)]
+    assert [name for name, mask, _ in found if mask is not None] == ["img.v2.0007"]
+
+
+def test_two_photos_of_one_name_are_one_bad_photo(photos, tmp_path):
+    files = {"a.jpg": photos[0], "a.png": photos[1], "b.png": photos[2]}
+    (_, _, error), (name, _, fine) = names(tmp_path, files)
+    assert error == "a: expected one photo, got a.jpg and a.png"
+    assert (name, fine) == ("b", None)
+
+
+def test_foreign_files_and_links(photos, tmp_path):
+    path = tmp_path / "x.tar"
+    pack(
+        path, {"__MACOSX/a.png": photos[0], "._b.png": photos[0], "b.png": photos[1], "n.txt": b""}
+    )
+    with tarfile.open(path, "a") as shard:
+        link = tarfile.TarInfo("c.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        shard.addfile(link)
+    first, second = read_shard(str(path))
+    assert (first.name, first.error) == ("b", None)
+    assert second.error == "c.png: expected a file, got a link or a device"
+    with pytest.raises(ImageError, match=r"c\.png: expected a file"):
+        ShardCrops([str(path)]).decode(second)
+
+
+def header(size, kind=tarfile.REGTYPE):
+    entry = tarfile.TarInfo("a.png")
+    entry.size, entry.type = size, kind
+    return entry.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        gzip.compress(header(1 << 40) + bytes(1 << 20)),
+        gzip.compress(header(1 << 30, tarfile.XHDTYPE) + bytes(1 << 20)),
+        gzip.compress(header(1 << 30, tarfile.GNUTYPE_LONGNAME) + bytes(1 << 20)),
+        gzip.compress(bytes(100))[:-9],
+    ],
+    ids=["empty", "member", "pax header", "long name", "cut"],
+)
+def test_bombs_and_empty_files_are_refused_at_once(tmp_path, content):
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a\.tar: cannot be read"):
+        list(read_shard(str(tmp_path / "a.tar")))
+
+
+def test_a_shard_that_unpacks_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("lrisc_system.data.shard_files.FREE_BYTES", 1 << 10)
+    entries = b"".join(header(0).replace(b"a.png", b"a.txt") for _ in range(1000))
+    (tmp_path / "a.tar").write_bytes(gzip.compress(entries))
+    with pytest.raises(ImageError, match="cannot be read"):
+        list(read_shard(str(tmp_path / "a.tar")))
+
+
+def test_a_bad_shard_is_passed_over_and_named(shards, photos):
+    (shards / "01.tar").write_bytes(b"")
+    found = batches(shards, parts=1, last_step=4)
+    skipped = {line for samples in found for line in samples.skipped}
+    assert len(skipped) == 1
+    assert "01.tar: cannot be read" in skipped.pop()
+    assert {name for samples in found for name in samples.names} == {
+        f"p{index}" for index in (0, 1, 4, 5, 6, 7)
+    }
+    crops = ShardCrops(list_shards(str(shards)))
+    assert len(list(crops.crops(size=16, count=100, seed=0))) == 6
+
+
+def test_too_many_bad_photos_stop_the_stream(photos, tmp_path):
+    files = {f"{index:02d}.png": photos[0] if index % 2 else b"no" for index in range(40)}
+    pack(tmp_path / "a.tar", files)
+    crops = ShardCrops([str(tmp_path / "a.tar")], max_bad_share=0.1)
+    with pytest.raises(ValueError, match="11 of 100 photos cannot be read"):
+        list(crops.batches(partition(parts=1, last_step=50), workers=0))
+
+
+def test_shards_without_a_photo_give_no_start(tmp_path):
+    pack(tmp_path / "a.tar", {"a.png": b"no"})
+    with pytest.raises(ImageError, match=r"no photo of 1 shards can be read: a: "):
+        list(ShardCrops([str(tmp_path / "a.tar")]).crops(size=16, count=2, seed=0))

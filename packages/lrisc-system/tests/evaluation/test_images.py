@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 import torch
 
@@ -34,8 +36,11 @@ def test_without_masks_saliency_is_detected(photos, networks):
     assert 0 <= source.saliency.min() < source.saliency.max() <= 1
 
 
-def test_image_and_mask_are_cut_alike(photos, networks):
-    images = EvaluationImages.open(photos, photos, crop=32)  # an image may be its own saliency
+def test_image_and_mask_are_cut_alike(photos, tmp_path, networks):
+    for name in ("apple", "pear"):
+        grey = load_image(photos / f"{name}.png")[:, :1].expand(-1, 3, -1, -1)
+        save_image(grey, tmp_path / f"{name}.png")
+    images = EvaluationImages.open(photos, tmp_path, crop=32)
     source = images.load(0, networks=networks, device=CPU)
     assert torch.equal(source.image, load_image(photos / "apple.png")[..., 8:40, 16:48])
     assert source.saliency.shape == source.mask.shape == (1, 1, 32, 32)
@@ -59,3 +64,26 @@ def test_mistakes_are_refused(photos, tmp_path):
         save_image(torch.zeros(3, 16, 16), tmp_path / folder / "same.png")
     with pytest.raises(ValueError, match=r"different names, got .*one.* and .*two"):
         EvaluationImages.open(tmp_path, None, crop=None)
+
+
+def test_results_and_masks_among_the_images_are_none(photos, tmp_path):
+    photos = shutil.copytree(photos, tmp_path / "photos")
+    for folder in ("out/pictures", "masks"):
+        (photos / folder).mkdir(parents=True)
+        save_image(torch.zeros(3, 48, 64), photos / folder / "apple.png")
+        save_image(torch.zeros(3, 48, 64), photos / folder / "pear.png")
+    images = EvaluationImages.open(photos, photos / "masks", crop=None, out=photos / "out")
+    assert images.names == ["apple", "pear"]
+    assert images.masks == [photos / "masks" / "apple.png", photos / "masks" / "pear.png"]
+
+
+def test_images_that_cannot_be_read_are_found_and_left_out(photos, tmp_path):
+    photos = shutil.copytree(photos, tmp_path / "photos")
+    (photos / "broken.png").write_bytes(b"no image")
+    (photos / "gone.png").symlink_to(photos / "nowhere.png")
+    images = EvaluationImages.open(photos, None, crop=None)
+    errors = images.find_unreadable(range(4))
+    assert sorted(errors) == [1, 2]
+    assert "broken.png: not an image" in errors[1]
+    assert "gone.png: no such file" in errors[2]
+    assert images.without(errors).names == ["apple", "pear"]

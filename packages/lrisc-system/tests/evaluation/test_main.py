@@ -30,7 +30,7 @@ def test_it_starts_the_processes_that_the_launcher_did_not(launched, monkeypatch
         raise ValueError(f"would start {module}")
 
     monkeypatch.setattr(launching, "start_missing_processes", start)
-    _, _, error = launched("--data", tmp_path, "--out", tmp_path)
+    _, _, error = launched("--data", tmp_path, "--out", tmp_path / "out")
     assert error == "lrisc: would start lrisc_system.evaluation\n"
 
 

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -162,3 +163,52 @@ def test_with_vgg16_there_are_realism_figures(settings, tmp_path, vgg_file):
     tables = (settings.out / "tables.md").read_text()
     assert f"| linear (KLT) | {1000 * means['kid_vgg']:.1f} |" in tables
     assert "<svg" in (settings.out / "realism-distortion.svg").read_text()
+
+
+def test_bad_images_are_left_out_and_named(finished, photos, tmp_path):
+    """Apple is gone when it is its turn, and pear goes on; too many stop the run at once."""
+    data = shutil.copytree(photos, tmp_path / "data")
+    (data / "plum.png").write_bytes(b"no image")
+    (data / "quince.png").symlink_to(data / "nowhere.png")
+    settings = replace(
+        finished,
+        data=data,
+        out=data / "results",
+        links=("linear",),
+        snr_db=(10.0,),
+        bandwidths=(1 / 24,),
+        seeds=1,
+    )
+    with pytest.raises(ValueError, match=r"2 of 4 photos cannot be read, .* such as .*plum\.png"):
+        evaluate(settings, console=QUIET)
+    assert not settings.out.exists()
+    rows = evaluate(replace(settings, max_bad_share=0.5), console=QUIET)
+    assert [row.task.image for row in rows] == ["apple", "pear"]
+    text = (settings.out / "tables.md").read_text()
+    assert "plum.png: not an image" in text
+    assert "quince.png: no such file" in text
+    # Its own pictures are no images of the same command again.
+    assert len(evaluate(replace(settings, max_bad_share=0.5), console=QUIET)) == 2
+
+
+def test_an_image_that_goes_while_others_are_sent(finished, photos, tmp_path, monkeypatch):
+    data = shutil.copytree(photos, tmp_path / "data")
+    settings = replace(
+        finished,
+        data=data,
+        out=tmp_path / "out",
+        links=("linear",),
+        snr_db=(10.0,),
+        bandwidths=(1 / 24,),
+        seeds=1,
+    )
+    perform = run_module.perform
+
+    def perform_and_delete(*arguments):
+        (data / "pear.png").unlink(missing_ok=True)
+        return perform(*arguments)
+
+    monkeypatch.setattr(run_module, "perform", perform_and_delete)
+    rows = evaluate(settings, console=QUIET)
+    assert [row.task.image for row in rows] == ["apple"]
+    assert "pear.png: no such file" in (settings.out / "tables.md").read_text()

@@ -120,6 +120,29 @@ def test_a_forged_size_with_a_good_checksum_is_refused():
         Packet.from_bytes(side + snr + struct.pack("<I", zlib.crc32(snr)))
 
 
+def test_a_packet_may_not_claim_more_pixels_than_the_limit(packet, tmp_path):
+    data = replace(packet, image_size=(65535, 65535), symbols=packet.symbols[:0]).to_bytes()
+    with pytest.raises(PacketError, match=r"^expected at most 89478485 pixels \(--max-pixels\)"):
+        Packet.from_bytes(data)
+    small = packet.to_bytes()  # 512 x 768
+    assert Packet.from_bytes(small, max_pixels=512 * 768).image_size == (512, 768)
+    with pytest.raises(PacketError, match=r"393215 pixels .* got 768 x 512"):
+        Packet.from_bytes(small, max_pixels=512 * 768 - 1)
+    (tmp_path / "a.lrisc").write_bytes(small)
+    with pytest.raises(PacketError, match=r"a\.lrisc: expected at most 5 pixels"):
+        read_packet(tmp_path / "a.lrisc", max_pixels=5)
+
+
+@pytest.mark.parametrize("number", [3e38, -2e4, math.nan, math.inf])
+def test_absurd_symbols_with_a_good_checksum_are_refused(packet, number):
+    data = bytearray(packet.to_bytes())
+    data[-12 - 8 : -12] = struct.pack("<ff", 0.5, number)
+    payload = bytes(data[-12 - 8 * 50 : -4])
+    data[-4:] = struct.pack("<I", zlib.crc32(payload))
+    with pytest.raises(PacketError, match=r"damaged packet: expected (symbols up to|finite)"):
+        Packet.from_bytes(bytes(data))
+
+
 def test_files_round_trip_and_errors_name_the_file(tmp_path, packet):
     path = tmp_path / "a.lrisc"
     write_packet(packet, path)
@@ -146,6 +169,8 @@ def test_files_round_trip_and_errors_name_the_file(tmp_path, packet):
         ({"image_size": (5, 70000)}, "expected an image size"),
         ({"fingerprint": b"abc"}, "fingerprint of 4 bytes, got 3"),
         ({"snr_db": math.nan}, "finite snr_db or none"),
+        ({"snr_db": 1e9}, r"expected snr_db in \[-20\.0, 40\.0\], got 1e\+09"),
+        ({"symbols": torch.full((2,), 2e4 + 0j)}, "expected symbols up to 10000, got 2e"),
     ],
 )
 def test_impossible_packets_are_refused(packet, change, message):

@@ -174,3 +174,58 @@ def test_without_the_library(packet, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sigmf", None)
     with pytest.raises(ImportError, match=r"pip install 'lrisc-system\[sigmf\]'"):
         write_sigmf(record_packet(packet), tmp_path / "a")
+
+
+def edit(meta, **changes):
+    described = json.loads(meta.read_text())
+    described["global"] |= changes
+    meta.write_text(json.dumps(described))
+
+
+@pytest.mark.parametrize("kind", ["absolute", "above", "link", "missing", "number"])
+def test_metadata_open_no_file_but_one_beside_them(packet, tmp_path, kind):
+    (tmp_path / "secret").write_bytes(bytes(800))
+    (tmp_path / "r").mkdir()
+    meta, data = write_sigmf(record_packet(packet), tmp_path / "r" / "a")
+    (tmp_path / "r" / "link").symlink_to(tmp_path / "secret")
+    named = {
+        "absolute": str(tmp_path / "secret"),
+        "above": "../secret",
+        "link": "link",
+        "missing": "none.iq",
+        "number": 7,
+    }[kind]
+    edit(meta, **{"core:dataset": named})
+    with pytest.raises(PacketError, match="expected core:dataset"):
+        read_sigmf(meta)
+    data.rename(data.with_name("own.iq"))
+    edit(meta, **{"core:dataset": "own.iq", "core:sha512": None})
+    described = json.loads(meta.read_text())
+    del described["global"]["core:sha512"]
+    meta.write_text(json.dumps(described))
+    assert len(read_sigmf(meta).samples) == frame_layout(1000).length
+
+
+@pytest.mark.parametrize("rate", ["1e400", "1" + "0" * 400, "-1", '"fast"', "null", "[1]"])
+def test_absurd_rates_are_one_line(packet, tmp_path, rate):
+    meta, _ = write_sigmf(record_packet(packet), tmp_path / "a")
+    meta.write_text(meta.read_text().replace("1000000.0", rate))
+    with pytest.raises(PacketError) as caught:
+        read_sigmf(meta)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_leaves_the_pair_that_was_there(packet, tmp_path, monkeypatch):
+    write_sigmf(record_packet(packet), tmp_path / "a")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    synced = []
+
+    def fill(descriptor):
+        synced.append(descriptor)
+        if len(synced) == 2:  # the metadata
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fill)
+    with pytest.raises(PacketError, match="cannot be written"):
+        write_sigmf(record_packet(replace(packet, gain_code=7)), tmp_path / "a")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

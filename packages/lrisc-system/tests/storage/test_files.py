@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-from lrisc_system.storage.files import hash_file, replacing, write_atomically
+from lrisc_system.storage.files import (
+    hash_file,
+    refuse_foreign,
+    remove_files,
+    replacing,
+    write_atomically,
+)
 
 
 def test_writes_and_replaces(tmp_path):
@@ -136,3 +142,24 @@ with replacing(pathlib.Path(sys.argv[1])) as fresh:
     assert done.returncode == 9
     assert (tmp_path / "a").read_text() == "new"
     assert (tmp_path / "b").read_text() == "old"
+
+
+def test_only_named_files_are_deleted(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("one", "two", "mine"):
+        (tmp_path / "a" / name).touch()
+    remove_files(tmp_path / "a", ["one", "two", "gone"])
+    assert os.listdir(tmp_path / "a") == ["mine"]
+    remove_files(tmp_path / "a", ["mine"])
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_output_folder_of_something_else_is_refused(tmp_path):
+    refuse_foreign(tmp_path / "new", mark="a.json", names=["results.csv"])
+    (tmp_path / "notes.md").touch()
+    refuse_foreign(tmp_path, mark="a.json", names=["results.csv"])
+    (tmp_path / "results.csv").touch()
+    with pytest.raises(FileExistsError, match=r"holds a results\.csv, but no a\.json of ours"):
+        refuse_foreign(tmp_path, mark="a.json", names=["results.csv"])
+    (tmp_path / "a.json").touch()
+    refuse_foreign(tmp_path, mark="a.json", names=["results.csv"])

@@ -66,3 +66,10 @@ def test_settings_change_the_recipe():
         replace(SETTINGS, only=("decoder",)).adjust(encoder)
     both = ("alex", "vgg")
     assert replace(SETTINGS, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both
+
+
+def test_streams_take_one_worker_and_shares_are_fractions(tmp_path):
+    with pytest.raises(ValueError, match=r"at most one worker with --stream, .* got 4"):
+        TrainSettings(preset="tiny", output=tmp_path, stream="a.tar", workers=4)
+    with pytest.raises(ValueError, match=r"max_bad_share in \[0, 1\], got nan"):
+        TrainSettings(preset="tiny", output=tmp_path, data=tmp_path, max_bad_share=float("nan"))

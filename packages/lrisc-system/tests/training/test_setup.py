@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -6,7 +7,7 @@ from lrisc_system import LRISC, train
 from lrisc_system.config import TINY
 from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
-from lrisc_system.training.setup import check_parts
+from lrisc_system.training.setup import check_parts, list_photos
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,20 @@ def test_a_recipe_file_names_parts_that_the_model_has(tmp_path, stage, message):
     with pytest.raises(ValueError, match=message):
         check_parts(Recipe((stage,)), settings, LRISC(TINY))
     check_parts(Recipe((Stage("s", trainable=("g_a",)),)), settings, LRISC(TINY))
+
+
+def test_results_and_masks_among_the_photos_are_none(tmp_path):
+    for name in ("a.png", "b/a.png", "masks/a.png", "masks/b/a.png", "run/pictures/x.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    settings = TrainSettings(
+        preset="tiny", data=tmp_path, output=tmp_path / "run", masks=tmp_path / "masks"
+    )
+    found, masks = list_photos(settings)
+    assert found == [tmp_path / "a.png", tmp_path / "b" / "a.png"]
+    assert [masks[photo] for photo in found] == [
+        tmp_path / "masks" / "a.png",
+        tmp_path / "masks" / "b" / "a.png",
+    ]
+    with pytest.raises(ValueError, match="expected another folder for the output than for photos"):
+        list_photos(replace(settings, output=tmp_path))

@@ -57,6 +57,19 @@ def test_totals_of_earlier_versions_count_images_from_0(tmp_path):
     assert load_totals(tmp_path) == RunTotals(seconds=3.0, steps=2)
 
 
+def test_what_others_put_into_a_checkpoint_stays(tmp_path, model):
+    save(tmp_path, model, Position(0, 1), keep=1)
+    (tmp_path / "stage0-step0000001" / "notes.md").write_text("mine")
+    (tmp_path / ".stage0-mine").mkdir()
+    (tmp_path / ".stage0-mine" / "notes.md").write_text("mine")
+    save(tmp_path, model, Position(0, 2), keep=1)
+    save(tmp_path, model, Position(0, 3), keep=1)
+    assert [state.name for state in list_states(tmp_path)] == ["stage0-step0000003"]
+    assert [path.name for path in (tmp_path / "stage0-step0000001").iterdir()] == ["notes.md"]
+    assert [path.name for path in (tmp_path / ".stage0-mine").iterdir()] == ["notes.md"]
+    assert not (tmp_path / "stage0-step0000002").exists()
+
+
 def test_the_newest_checkpoints_stay(tmp_path, model):
     (tmp_path / ".stage0-half-written").mkdir()
     for step in (1, 2, 10):

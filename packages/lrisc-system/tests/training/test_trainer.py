@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from accelerate.state import AcceleratorState
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from entropy_hyperprior import SynthesisTransform
@@ -121,7 +122,9 @@ def shards(folder, tmp_path_factory):
         with tarfile.open(target / f"train-{number:04d}.tar", "w") as shard:
             for photo in sorted(folder.glob("*.png"))[number * 3 : number * 3 + 3]:
                 data = photo.read_bytes()
-                contents = {".png": data, ".mask.png": data}
+                grey = io.BytesIO()
+                Image.open(photo).convert("L").save(grey, "PNG")
+                contents = {".png": data, ".mask.png": grey.getvalue()}
                 if photo.stem == "photo01":
                     contents[".png"] = data[:100]
                 for suffix, content in contents.items():

@@ -32,7 +32,12 @@ def nowhere(image):
 
 
 def measure(photos, **options):
-    defaults = {"detector": everywhere, "perceptual": mean_squared_error, "size": 48}
+    defaults = {
+        "detector": everywhere,
+        "perceptual": mean_squared_error,
+        "size": 48,
+        "skipped": lambda lines: None,
+    }
     options = defaults | {"masks": None} | options
     return validate(Noisy(), photos, device=torch.device("cpu"), **options)
 
@@ -53,6 +58,16 @@ def test_validation_averages_over_the_photos(photos):
     assert both.cbr == pytest.approx(0.1)
     assert [image.shape for image in both.images] == [(1, 3, 48, 48)] * 2
     assert both.grid().shape == (1, 3, 96, 96)
+
+
+def test_photos_that_cannot_be_read_are_left_out_and_named(photos):
+    both = measure(photos)
+    photos.insert(1, photos[0].with_name("gone.png"))
+    seen = []
+    some = measure(photos, skipped=seen.extend)
+    assert len(some.images) == len(both.images)
+    assert seen == [f"{photos[1]}: no such file"]
+    assert measure(photos[1:2], skipped=seen.extend) is None
 
 
 def test_the_detector_finds_what_no_mask_tells(photos):

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from roi_saliency.decoding import MAX_PIXELS, ImageError
 from roi_saliency.detectors import BarrierDetector, SaliencyDetector, SpectralResidualDetector
 from roi_saliency.gcpanet import GCPANet
-from roi_saliency.images import IMAGE_SUFFIXES, load_image, save_mask
+from roi_saliency.images import list_images, load_image, save_mask
 from roi_saliency.onnx import ONNXDetector
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -55,34 +56,36 @@ def masks(
     weights: Annotated[
         Path | None, typer.Option(help="Weights file of the network, for gcpanet and onnx.")
     ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Skip photos that claim more pixels.")
+    ] = MAX_PIXELS,
 ) -> None:
-    """Write an 8-bit PNG mask of the same stem for every photo of a folder.
+    """Write an 8-bit PNG mask for every photo of a folder and its subfolders.
 
-    Existing masks are kept, so an interrupted run can be repeated. Files that cannot be read are
-    skipped and listed at the end.
+    The masks lie as the photos do: `a/001.jpg` gets `a/001.png`. Existing masks are kept, so an
+    interrupted run can be repeated. Files that cannot be read are skipped and listed at the end.
     """
-    try:
-        photos = find_photos(images, out)
-        detect = build_detector(detector, weights)
-    except (ValueError, ImportError) as error:
-        console.print(f"roi-saliency: {error}", markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    out.mkdir(parents=True, exist_ok=True)
     written = kept = 0
     skipped: list[str] = []
-    for photo in track(photos, description="Masks", console=console):
-        target = out / f"{photo.stem}.png"
-        if target.exists():
-            kept += 1
-            continue
-        try:
-            image = load_image(photo)
-        except ValueError as error:
-            skipped.append(str(error))
-            continue
-        with torch.inference_mode():
-            save_mask(detect(image), target)
-        written += 1
+    try:
+        targets = plan_masks(images, out)
+        detect = build_detector(detector, weights)
+        for target, photo in track(targets.items(), description="Masks", console=console):
+            if target.exists():
+                kept += 1
+                continue
+            try:
+                image = load_image(photo, max_pixels=max_pixels)
+            except ImageError as error:
+                skipped.append(str(error))
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with torch.inference_mode():
+                save_mask(detect(image), target)
+            written += 1
+    except (ValueError, ImportError, OSError) as error:
+        console.print(f"roi-saliency: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     for reason in skipped:
         console.print(f"skipped: {reason}", markup=False, soft_wrap=True)
     console.print(f"{written} written, {kept} already there, {len(skipped)} skipped")
@@ -93,30 +96,28 @@ def masks(
         raise typer.Exit(1)
 
 
-def find_photos(folder: Path, out: Path) -> list[Path]:
-    """List the image files of a folder by name; each must have a mask name of its own.
+def plan_masks(folder: Path, out: Path) -> dict[Path, Path]:
+    """Pair the masks to write with the photos of a folder and its subfolders.
+
+    Returns:
+        Mask file -> photo.
 
     Raises:
-        ValueError: The folder is missing, empty or the same as ``out``, or two photos share a
-            stem.
+        ValueError: The folder is missing, empty or the same as ``out``, or two photos would share
+            a mask.
     """
-    if not folder.is_dir():
-        raise ValueError(f"expected a folder of photos, got {folder}")
     if folder.resolve() == out.resolve():
         raise ValueError(f"expected another folder for the masks than for the photos, got {folder}")
-    photos = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
-    if not photos:
-        raise ValueError(f"expected photos in {folder}, got none")
-    by_stem: dict[str, Path] = {}
-    for photo in photos:
-        other = by_stem.setdefault(photo.stem, photo)
+    targets: dict[Path, Path] = {}
+    for photo in list_images(folder, without=[out]):
+        inside = photo.relative_to(folder)
+        target = out / inside.with_suffix(".png")
+        other = targets.setdefault(target, photo)
         if other is not photo:
-            raise ValueError(f"expected different stems, got {other.name} and {photo.name}")
-    return photos
+            raise ValueError(
+                f"expected different stems, got {other.relative_to(folder)} and {inside}"
+            )
+    return targets
 
 
 def build_detector(name: DetectorName, weights: Path | None) -> SaliencyDetector:

@@ -20,6 +20,7 @@ from roi_saliency.gcpa_blocks import (
 )
 
 _STAGES = 4
+MAX_INPUT_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class GCPANetConfig:
     def __post_init__(self) -> None:
         if self.width < 1:
             raise ValueError(f"expected width >= 1, got {self.width}")
-        if self.input_size < 32:
-            raise ValueError(f"expected input_size >= 32, got {self.input_size}")
+        if not 32 <= self.input_size <= MAX_INPUT_SIZE:
+            raise ValueError(
+                f"expected input_size in [32, {MAX_INPUT_SIZE}], got {self.input_size}"
+            )
 
 
 @dataclass(frozen=True)
@@ -149,18 +152,37 @@ class GCPANet(nn.Module):
         Raises:
             ValueError: The file is missing, damaged, or not of a ``GCPANet``.
         """
+        if not Path(path).is_file():
+            raise ValueError(f"expected a GCPANet file, got none at {path}")
         try:
             with safe_open(str(path), framework="pt") as file:
-                config = json.loads((file.metadata() or {})["config"])
-            network = cls(
-                GCPANetConfig(
-                    backbone=config["backbone"],
-                    width=config["width"],
-                    input_size=config["input_size"],
+                stored = json.loads((file.metadata() or {})["config"])
+                config = GCPANetConfig(
+                    backbone=stored["backbone"],
+                    width=stored["width"],
+                    input_size=stored["input_size"],
                 )
-            )
-            network.load_state_dict(load_file(str(path)))
-        except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-            reason = type(error).__name__
-            raise ValueError(f"expected a GCPANet file, got {path}: {reason}") from error
+                # Without memory first: a file must not ask for a network larger than itself.
+                with torch.device("meta"):
+                    own = cls(config).state_dict()
+                shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+                if shapes != {name: list(tensor.shape) for name, tensor in own.items()}:
+                    raise ValueError(f"expected a GCPANet file, got other tensors in {path}")
+            weights = load_file(str(path))
+            if not all(tensor.isfinite().all() for tensor in weights.values()):
+                raise ValueError(f"expected finite weights, got inf or nan in {path}")
+            network = cls(config)
+            network.load_state_dict(weights)
+        # timm raises what it trips over, for a backbone of another kind.
+        except (ValueError, OSError, SafetensorError, LookupError, TypeError) as error:
+            raise _refusal(path, error) from error
+        except (RuntimeError, ArithmeticError, AttributeError, AssertionError) as error:
+            raise _refusal(path, error) from error
         return network.eval()
+
+
+def _refusal(path: str | Path, error: Exception) -> ValueError:
+    """Say in one line why a file is not one of a network."""
+    if isinstance(error, ValueError) and str(error).startswith("expected"):
+        return error
+    return ValueError(f"expected a GCPANet file, got {path}: {type(error).__name__}")

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -132,4 +133,11 @@ class SNRAdapter(nn.Module):
             ImportError: if the extra [hub] is not installed.
             ValueError: if files are missing, damaged, or of another module.
         """
-        return load(lambda config: cls(**config), folder_or_id, revision=revision)
+
+        def build(config: dict[str, Any]) -> SNRAdapter:
+            switches = [config.get("identity", False), config.get("detach_input", True)]
+            if not all(isinstance(switch, bool) for switch in switches):
+                raise ValueError(f"expected true or false as switches, got {switches}")
+            return cls(**config)
+
+        return load(build, folder_or_id, revision=revision)

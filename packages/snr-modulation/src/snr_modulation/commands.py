@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from snr_modulation.link_check import CheckConfig, check
 from snr_modulation.report import format_report, plot_report
 from snr_modulation.synthetic import synthetic_images
 
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+Image.init()  # registers the formats
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -89,14 +92,15 @@ def load_callable(name: str) -> Any:
 def load_images(folder: Path, *, count: int, size: int) -> Tensor:
     """Load the centre crops of the first images of a folder, by name; skip other files.
 
-    Images are rotated by their EXIF tag; transparent pixels are put on white.
+    Images are rotated by their EXIF tag; transparent pixels are put on white. Only common formats
+    are opened, and none of more pixels than Pillow's limit.
 
     Returns:
         (B, 3, size, size) in [0, 1].
 
     Raises:
-        ValueError: if there is no such folder, no image in it, or one is smaller than the crop or
-            has greys of more than 8 bits.
+        ValueError: if there is no such folder, no image in it, or one is damaged, smaller than the
+            crop or has greys of more than 8 bits.
     """
     if not folder.is_dir():
         raise ValueError(f"expected a folder of images, got {folder}")
@@ -104,12 +108,17 @@ def load_images(folder: Path, *, count: int, size: int) -> Tensor:
     for path in sorted(folder.iterdir()):
         if len(crops) == count:
             break
-        if not path.is_file():
+        if not path.is_file() or path.name.startswith("."):
             continue
         try:
-            image = ImageOps.exif_transpose(Image.open(path))
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                image = ImageOps.exif_transpose(Image.open(path, formats=FORMATS))
         except UnidentifiedImageError:
             continue
+        except Exception as error:  # damaged files raise errors of any type
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"expected a sound image, got {path}: {reason}") from error
         if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip them to 8 bits
             raise ValueError(f"expected images of 8 bits, got mode {image.mode} {path}")
         if min(image.size) < size:

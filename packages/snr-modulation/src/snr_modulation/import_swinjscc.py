@@ -13,7 +13,6 @@ does not identify the variant either: the CIFAR-10 configuration builds it for a
 variant is therefore found by a test of which networks were trained.
 """
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +24,7 @@ from torch import Tensor
 from snr_modulation.adapter import LAYER_COUNT, SNRAdapter
 
 MARKER = "encoder.sm_list.0.weight"
+ADAPTER = "m_list"  # in the keys of sm_list, bm_list and their seconds
 
 
 class SwinJSCCVariant(Enum):
@@ -106,14 +106,27 @@ def read_state(path: str | PathLike[str]) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damaged archives and pickles raise errors of any type
         reason = str(error).partition("\n")[0]
         raise ValueError(f"expected a file of plain tensors, got {path}: {reason}") from error
     keys = state.keys() if isinstance(state, Mapping) else []
-    prefix = next((key.removesuffix(MARKER) for key in keys if key.endswith(MARKER)), None)
+    names = (key for key in keys if isinstance(key, str) and key.endswith(MARKER))
+    prefix = next((name.removesuffix(MARKER) for name in names), None)
     if prefix is None:
         raise ValueError(f"expected a SwinJSCC state dict with key {MARKER}, got none in {path}")
-    return {key.removeprefix(prefix): value for key, value in state.items()}
+    adapters = {
+        key.removeprefix(prefix): value
+        for key, value in state.items()
+        if isinstance(key, str) and key.startswith(prefix)
+    }
+    for key, value in adapters.items():
+        if ADAPTER in key and not (
+            isinstance(value, Tensor) and value.is_floating_point() and value.isfinite().all()
+        ):
+            raise ValueError(f"expected finite floats in {key}, got something else in {path}")
+    return adapters
 
 
 def find_variant(state: Mapping[str, Tensor]) -> SwinJSCCVariant:
@@ -148,6 +161,8 @@ def was_trained(state: Mapping[str, Tensor], *, name: str) -> bool:
         layer = key.removesuffix(".weight")
         if layer == key or not key.startswith((name.format("sm") + ".", name.format("bm") + ".")):
             continue
+        if weight.ndim != 2 or not weight.numel():
+            raise ValueError(f"expected a matrix in {key}, got {tuple(weight.shape)}")
         largest = weight.abs().max()
         if f"{layer}.bias" in state:
             largest = torch.maximum(largest, state[f"{layer}.bias"].abs().max())
@@ -174,7 +189,7 @@ def build_adapter(state: Mapping[str, Tensor], *, name: str) -> SNRAdapter:
         for key, value in state.items()
         if key.startswith(theirs)
     }
-    if "layers.0.weight" not in weights:
+    if getattr(weights.get("layers.0.weight"), "ndim", 0) != 2:
         raise ValueError(f"expected keys {name.format('sm')}.0 to .{LAYER_COUNT - 1}, got none")
     hidden, width = weights["layers.0.weight"].shape
     adapter = SNRAdapter(width, hidden=hidden)

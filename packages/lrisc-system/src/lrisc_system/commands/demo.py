@@ -10,6 +10,7 @@ from torch import Generator
 
 from lrisc_system.commands.tables import Result, metrics_table, save_comparison
 from lrisc_system.data.images import load_image, save_image
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.link import Link
 from lrisc_system.metrics.quality import evaluate_pair
 from roi_saliency import SaliencyDetector
@@ -28,6 +29,7 @@ def run_demo(
     photo: Path | None,
     cbr: float,
     seed: int = 0,
+    max_pixels: int = MAX_PIXELS,
     console: Console,
 ) -> list[Result]:
     """Transmit a photo at 1, 10 and 19 dB and write the pictures.
@@ -42,9 +44,10 @@ def run_demo(
         photo: image file; None for the photo that ships.
         cbr: largest CBR, side information included.
         seed: seed of the channel's noise.
+        max_pixels: largest photo to decode.
         console: console to print the table on.
     """
-    source = load_image(PHOTO if photo is None else photo)
+    source = load_image(PHOTO if photo is None else photo, max_pixels=max_pixels)
     saliency = detector(source)
     results = []
     for snr_db in SNRS_DB:

@@ -8,7 +8,8 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import arg
 
-from lrisc_system.options import Bandwidth, Checkpoint, Device, Model, Seed
+from lrisc_system.limits import MAX_PIXELS
+from lrisc_system.options import Bandwidth, Checkpoint, Device, MaxPixels, Model, Seed
 from lrisc_system.storage.shipped import SHIPPED
 
 
@@ -23,6 +24,7 @@ def demo(
     model: Model = None,
     device: Device = None,
     seed: Seed = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Send a photo at 1, 10 and 19 dB and draw the results.
 
@@ -45,5 +47,6 @@ def demo(
         photo=photo,
         cbr=cbr,
         seed=seed,
+        max_pixels=max_pixels,
         console=Console(),
     )

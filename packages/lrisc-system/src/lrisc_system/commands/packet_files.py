@@ -52,12 +52,13 @@ def write_sent(
     )
 
 
-def read_received(path: Path, sent: Path | None, *, console: Console) -> Packet:
+def read_received(path: Path, sent: Path | None, *, max_pixels: int, console: Console) -> Packet:
     """Read a packet from its file, or from a recording, and print the estimates of the receiver.
 
     Args:
         path: of the packet, or of the received recording.
         sent: recording that was sent, if the received one lacks the side information.
+        max_pixels: largest image that the packet may claim to hold.
         console: to print on.
 
     Raises:
@@ -66,8 +67,8 @@ def read_received(path: Path, sent: Path | None, *, console: Console) -> Packet:
     if path.suffix not in SIGMF_SUFFIXES:
         if sent is not None:
             raise ValueError(f"expected a SigMF recording to go with --sent, got {path}")
-        return read_packet(path)
-    recording = read_sigmf(path, sent=sent)
+        return read_packet(path, max_pixels=max_pixels)
+    recording = read_sigmf(path, sent=sent, max_pixels=max_pixels)
     packet, frame = recover_packet(recording)
     console.print(
         f"frame found at sample {frame.start:.2f}, carrier off by "

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from lrisc_system.data.images import load_image, load_mask
 from lrisc_system.decoders import takes
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.link import cross_channel
 from lrisc_system.packets.packet import Packet
 from lrisc_system.radio.fading import Fading
@@ -31,11 +32,11 @@ class Source:
     saliency: Tensor | None
 
 
-def load_source(photo: Path, mask: Path | None) -> Source:
-    """Load an image file, and its saliency map if there is one."""
-    image = load_image(photo)
+def load_source(photo: Path, mask: Path | None, *, max_pixels: int = MAX_PIXELS) -> Source:
+    """Load an image file of at most `max_pixels`, and its saliency map if there is one."""
+    image = load_image(photo, max_pixels=max_pixels)
     size = (image.shape[-2], image.shape[-1])
-    return Source(image, None if mask is None else load_mask(mask, size))
+    return Source(image, None if mask is None else load_mask(mask, size, max_pixels=max_pixels))
 
 
 def send_source(

@@ -12,7 +12,8 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, Model, Seed
+from lrisc_system.limits import MAX_PIXELS
+from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, MaxPixels, Model, Seed
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
@@ -115,6 +116,7 @@ def send(
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
     device: Device = None,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Encode a photo into a packet of channel symbols.
 
@@ -131,7 +133,7 @@ def send(
     from lrisc_system.devices import find_device
 
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    source = load_source(photo, mask)
+    source = load_source(photo, mask, max_pixels=max_pixels)
     sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     write_sent(
         sent,
@@ -152,6 +154,7 @@ def channel(
     snr_db: SNR = 10.0,
     fading: FadingOption = Fading.none,
     seed: Seed = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Send a packet through a simulated channel.
 
@@ -162,7 +165,8 @@ def channel(
     from lrisc_system.commands.simulation import cross
     from lrisc_system.packets.packet import read_packet, write_packet
 
-    write_packet(cross(read_packet(sent), snr_db, fading=fading, seed=seed), received)
+    packet = read_packet(sent, max_pixels=max_pixels)
+    write_packet(cross(packet, snr_db, fading=fading, seed=seed), received)
 
 
 def receive(
@@ -183,6 +187,7 @@ def receive(
     model: Model = None,
     device: Device = None,
     seed: Seed = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Decode a received packet into an image.
 
@@ -199,7 +204,7 @@ def receive(
     from lrisc_system.realism import check_realism
 
     check_realism(realism, realism_roi)
-    received = read_received(packet, sent, console=Console())
+    received = read_received(packet, sent, max_pixels=max_pixels, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
         raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
@@ -235,6 +240,7 @@ def transmit(
     model: Model = None,
     device: Device = None,
     seed: Seed = 0,
+    max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
     """Send a photo over a simulated channel.
 
@@ -255,7 +261,7 @@ def transmit(
 
     check_realism(realism, realism_roi)
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    source = load_source(photo, mask)
+    source = load_source(photo, mask, max_pixels=max_pixels)
     packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     arrived = cross(packet, snr_db, fading=fading, seed=seed)
     received = receive_packet(

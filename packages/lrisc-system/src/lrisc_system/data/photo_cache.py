@@ -9,12 +9,12 @@ from dataclasses import asdict
 
 import psutil
 import torch
-from PIL import Image
 from torch import Tensor
 
 from lrisc_system.data.crops import Crop, CropSampler, DataPartition, cut
-from lrisc_system.data.images import ImageError
+from lrisc_system.data.images import ImageError, read_size
 from lrisc_system.data.photos import Fingerprint, PhotoCrops, Samples
+from lrisc_system.limits import check_bad_share
 
 CHANNELS = 4  # red, green, blue, saliency
 CACHE_MEMORY = 1 / 4  # largest fraction of the free memory that a cache takes
@@ -31,6 +31,7 @@ class CachedPhotos:
 
     Raises:
         ImageError: if none of the photos can be read.
+        ValueError: if too many of them cannot be read.
     """
 
     def __init__(self, photos: PhotoCrops, *, device: torch.device) -> None:
@@ -41,6 +42,9 @@ class CachedPhotos:
         kept = [found for found in decoded if isinstance(found, Tensor)]
         if not kept:
             raise ImageError(f"none of the {len(photos)} photos can be read: {self.errors[0]}")
+        if self.errors:
+            first = next(iter(self.errors.values()))
+            check_bad_share(len(self.errors), len(photos), photos.max_bad_share, first=first)
         self.sizes = [(0, 0) if isinstance(d, str) else (d.shape[0], d.shape[1]) for d in decoded]
         areas = torch.tensor([height * width for height, width in self.sizes])
         self.first = (areas.cumsum(0) - areas).tolist()  # of each photo's pixels
@@ -134,9 +138,9 @@ def decoded_bytes(photos: PhotoCrops) -> int:
     total = 0
     for path in photos.photos:
         try:
-            with Image.open(path) as picture:
-                total += picture.width * picture.height * CHANNELS
-        except (OSError, Image.DecompressionBombError):  # reported when it is decoded
+            width, height = read_size(path, max_pixels=photos.max_pixels)
+            total += width * height * CHANNELS
+        except ImageError:  # reported when it is decoded
             continue
     return total
 

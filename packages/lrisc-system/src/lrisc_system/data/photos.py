@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,46 +17,83 @@ from torch.utils.data import DataLoader, Dataset
 
 from lrisc_system.data.crops import Crop, CropSampler, DataPartition, cut, mix_seed
 from lrisc_system.data.images import ImageError, load_image, load_mask
+from lrisc_system.limits import MAX_PIXELS, check_bad_share
 from roi_saliency import BarrierDetector, SaliencyDetector
+from roi_saliency.images import list_images as list_images
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 VALIDATION_SHARE = 40  # one photo in forty
-
-
-def list_images(folder: Path) -> list[Path]:
-    """List the images in a folder and its subfolders, sorted.
-
-    Raises:
-        ValueError: if the folder is missing or holds no image.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"expected a folder of images, got {folder}")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ValueError(f"expected images ({', '.join(sorted(SUFFIXES))}) in {folder}, got none")
-    return paths
 
 
 def split_validation(paths: list[Path]) -> tuple[list[Path], list[Path]]:
     """Split photos into training and validation by a hash of their names, the same every time."""
 
     def held_out(path: Path) -> bool:
-        return zlib.crc32(path.stem.encode()) % VALIDATION_SHARE == 0
+        return zlib.crc32(os.fsencode(path.stem)) % VALIDATION_SHARE == 0
 
     return [p for p in paths if not held_out(p)], [p for p in paths if held_out(p)]
 
 
-def find_masks(paths: list[Path], folder: Path) -> list[Path]:
-    """Find the saliency map `stem.png` of every photo.
+def find_masks(photos: Sequence[Path], folder: Path, *, root: Path) -> list[Path]:
+    """Find the saliency map of every photo of a set.
+
+    The masks lie as the photos do: `root/a/001.jpg` has `folder/a/001.png`. They may also lie in
+    `folder` itself, `folder/001.png`, if only one photo of the set has that stem.
+
+    Args:
+        photos: all photos of the set.
+        folder: of the masks.
+        root: folder of the photos.
+
+    Returns:
+        The mask of each photo.
 
     Raises:
-        ValueError: naming the first photo without a mask.
+        ValueError: naming a photo without a mask, or what makes it ambiguous.
     """
-    masks = [folder / f"{path.stem}.png" for path in paths]
-    for path, mask in zip(paths, masks, strict=True):
-        if not mask.is_file():
-            raise ValueError(f"expected a mask for every photo, got none for {path}: {mask}")
-    return masks
+    by_stem: dict[str, list[Path]] = {}
+    mirrored: dict[Path, Path] = {}
+    for photo in photos:
+        by_stem.setdefault(photo.stem, []).append(photo)
+        other = mirrored.setdefault(photo.relative_to(root).with_suffix(".png"), photo)
+        if other is not photo:
+            raise ValueError(f"expected a mask for every photo, got one for {other} and {photo}")
+    return [
+        _find_mask(
+            folder,
+            inside,
+            photo=photo,
+            same_stem=by_stem[photo.stem],
+            shared=Path(inside.name) in mirrored,
+        )
+        for inside, photo in mirrored.items()
+    ]
+
+
+def _find_mask(
+    folder: Path, inside: Path, *, photo: Path, same_stem: Sequence[Path], shared: bool
+) -> Path:
+    """Find one mask.
+
+    Args:
+        folder: of the masks.
+        inside: where in it the mask should lie.
+        photo: that the mask is of.
+        same_stem: all photos of the stem.
+        shared: whether the mask of that name in `folder` itself belongs to a photo beside it.
+    """
+    own, flat = folder / inside, folder / inside.name
+    if own.is_file():
+        if flat != own and flat.is_file() and not shared:
+            raise ValueError(f"expected one mask for a photo, got {own} and {flat}")
+        return own
+    if not flat.is_file() or flat == own:
+        raise ValueError(f"expected a mask for every photo, got none for {photo}: {own}")
+    if len(same_stem) > 1:
+        raise ValueError(
+            f"expected masks in the folders of their photos, got {flat} for {same_stem[0]} and "
+            f"{same_stem[1]}"
+        )
+    return flat
 
 
 class Source(Protocol):
@@ -85,7 +123,20 @@ class Fingerprint:
 def hash_names(sizes: Iterable[tuple[str, int]]) -> Fingerprint:
     """Hash file names, without their folders, and sizes in bytes."""
     lines = sorted(f"{name}\0{size}\n" for name, size in sizes)
-    return Fingerprint(len(lines), hashlib.sha256("".join(lines).encode()).hexdigest())
+    text = "".join(lines).encode("utf-8", "surrogateescape")  # of names that are not UTF-8 too
+    return Fingerprint(len(lines), hashlib.sha256(text).hexdigest())
+
+
+def hash_files(paths: Iterable[Path]) -> Fingerprint:
+    """Hash the names and sizes of files; one that is missing counts as of size -1."""
+    return hash_names((path.name, _size(path)) for path in paths)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
 
 
 @dataclass(frozen=True)
@@ -152,11 +203,18 @@ class PhotoCrops(Dataset[Sample]):
         photos: image files.
         masks: their saliency maps; without them, `detector` makes them.
         detector: maps an image to its saliency map.
+        max_pixels: largest image to decode.
+        max_bad_share: largest fraction of the photos that may be unreadable.
     """
 
     photos: list[Path]
     masks: list[Path] | None = None
     detector: SaliencyDetector = field(default_factory=BarrierDetector)
+    max_pixels: int = MAX_PIXELS
+    max_bad_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.bad: set[int] = set()  # what this process could not read
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -169,6 +227,10 @@ class PhotoCrops(Dataset[Sample]):
                 pixels = self.pixels(index)
             except ImageError as error:
                 skipped.append(str(error))
+                self.bad.add(index)
+                check_bad_share(
+                    len(self.bad), len(self.photos), self.max_bad_share, first=str(error)
+                )
                 continue
             pair = cut(pixels.float() / 255, crop)  # (1, 4, S, S)
             return Sample(
@@ -185,11 +247,12 @@ class PhotoCrops(Dataset[Sample]):
         Raises:
             ImageError: if one of them cannot be read.
         """
-        image = load_image(self.photos[index])  # (1, 3, H, W)
+        image = load_image(self.photos[index], max_pixels=self.max_pixels)  # (1, 3, H, W)
         if self.masks is None:
             saliency = self.detector(image)
         else:
-            saliency = load_mask(self.masks[index], (image.shape[-2], image.shape[-1]))
+            size = (image.shape[-2], image.shape[-1])
+            saliency = load_mask(self.masks[index], size, max_pixels=self.max_pixels)
         return torch.cat([image, saliency], dim=1).mul(255).round().to(torch.uint8)
 
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
@@ -210,4 +273,4 @@ class PhotoCrops(Dataset[Sample]):
 
     def fingerprint(self) -> Fingerprint:
         """Hash the photos' names and sizes."""
-        return hash_names((path.name, path.stat().st_size) for path in self.photos)
+        return hash_files(self.photos)

@@ -1,6 +1,7 @@
 """Photos in tar shards in the layout of WebDataset, read in order, for sets larger than a disk.
 
-A shard holds `name.jpg` and, if there are masks, `name.mask.png` next to it. Shards may be files or
+A shard holds `name.jpg` and, if there are masks, `name.mask.png` next to it; see `shard_files`. A
+shard that cannot be read is passed over and counted, as a photo is. Shards may be files or
 URLs of any scheme that fsspec knows: https, s3, hf and more.
 """
 
@@ -9,38 +10,29 @@ from __future__ import annotations
 import glob
 import itertools
 import re
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-import fsspec
 import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from lrisc_system.data.crops import Crop, DataPartition, cut, mix_seed
-from lrisc_system.data.images import ImageError, decode_image, to_mask
+from lrisc_system.data.images import ImageError, decode_image, decode_mask
 from lrisc_system.data.photos import (
-    SUFFIXES,
     Fingerprint,
     Sample,
     Samples,
     collate,
     hash_names,
 )
+from lrisc_system.data.shard_files import MASK_SUFFIX, ShardPhoto, read_shard
+from lrisc_system.limits import MAX_PIXELS, check_bad_share
 from roi_saliency import BarrierDetector, SaliencyDetector
 
-MASK_SUFFIX = ".mask.png"
-
-
-@dataclass(frozen=True)
-class ShardPhoto:
-    """A photo in a shard before decoding: its name, and the bytes of its files."""
-
-    name: str
-    image: bytes
-    mask: bytes | None
+MAX_SHARDS = 1_000_000
+LEAST_SEEN = 100  # photos, before a share of them is judged
 
 
 def list_shards(pattern: str) -> list[str]:
@@ -52,6 +44,8 @@ def list_shards(pattern: str) -> list[str]:
     braces = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if braces:
         first, last = braces.groups()
+        if int(last) - int(first) >= MAX_SHARDS:
+            raise ValueError(f"expected at most {MAX_SHARDS} shards, got {pattern}")
         shards = [
             pattern[: braces.start()] + f"{number:0{len(first)}d}" + pattern[braces.end() :]
             for number in range(int(first), int(last) + 1)
@@ -66,40 +60,6 @@ def list_shards(pattern: str) -> list[str]:
     return shards
 
 
-def read_shard(url: str) -> Iterator[ShardPhoto]:
-    """Read the photos of a shard in order, each with its mask if there is one.
-
-    Raises:
-        ImageError: if the shard is missing, damaged, or of a scheme that lacks its package.
-    """
-    try:
-        with fsspec.open(url, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as shard:
-            yield from _photos(shard)
-    except (OSError, ImportError, ValueError, tarfile.TarError, EOFError) as error:
-        raise ImageError(f"{url}: cannot be read ({' '.join(str(error).split())})") from error
-
-
-def _photos(shard: tarfile.TarFile) -> Iterator[ShardPhoto]:
-    """Pair the consecutive files `name.jpg` and `name.mask.png` of a shard."""
-    key, image, mask = "", b"", None
-    for entry in shard:
-        path = PurePosixPath(entry.name)
-        stream = shard.extractfile(entry)
-        if stream is None or path.name.startswith("."):
-            continue
-        stem = path.name.split(".", 1)[0]
-        if str(path.parent / stem) != key:
-            if image:
-                yield ShardPhoto(key, image, mask)
-            key, image, mask = str(path.parent / stem), b"", None
-        if path.name.endswith(MASK_SUFFIX):
-            mask = stream.read()
-        elif path.suffix.lower() in SUFFIXES:
-            image = stream.read()
-    if image:
-        yield ShardPhoto(key, image, mask)
-
-
 @dataclass
 class ShardCrops:
     """Photos streamed from shards.
@@ -111,23 +71,35 @@ class ShardCrops:
     Args:
         shards: files or URLs.
         detector: finds the saliency of photos without a mask.
+        max_pixels: largest image to decode.
+        max_bad_share: largest fraction of the photos that may be unreadable; a shard that cannot
+            be read counts as one photo.
     """
 
     shards: list[str]
     detector: SaliencyDetector = field(default_factory=BarrierDetector)
+    max_pixels: int = MAX_PIXELS
+    max_bad_share: float = 1.0
 
     def crops(self, *, size: int, count: int, seed: int) -> Iterator[Tensor]:
-        """Yield one crop (3, size, size) of each of the first `count` photos."""
-        found = 0
-        for photo in itertools.chain.from_iterable(map(read_shard, self.shards)):
+        """Yield one crop (3, size, size) of each of the first `count` photos.
+
+        Raises:
+            ImageError: if none can be read.
+        """
+        found, last = 0, "they hold none"
+        for photo in itertools.chain.from_iterable(map(self.read, self.shards)):
             if found == count:
                 return
             try:
                 pair = self.decode(photo)
-            except ImageError:  # reported when training reads it
+            except ImageError as error:  # counted when training reads it
+                last = str(error)
                 continue
             yield cut(pair, Crop(found, mix_seed(seed, found), size))[0, :3]
             found += 1
+        if not found:
+            raise ImageError(f"no photo of {len(self.shards)} shards can be read: {last}")
 
     def batches(self, partition: DataPartition, *, workers: int) -> Iterator[Samples]:
         """Yield the micro-batches of a process; at most one worker, which keeps their order."""
@@ -140,14 +112,31 @@ class ShardCrops:
             DataLoader(ShardReader(self, partition), batch_size=None, num_workers=min(workers, 1))
         )
 
+    def read(self, shard: str) -> Iterator[ShardPhoto]:
+        """Read the photos of a shard; where it ends in an error, that is the last of them."""
+        try:
+            yield from read_shard(shard)
+        except ImageError as error:
+            yield ShardPhoto(shard, b"", None, str(error))
+
     def decode(self, photo: ShardPhoto) -> Tensor:
-        """Decode a photo and its saliency: (1, 4, H, W)."""
-        image = decode_image(photo.image, name=photo.name)
+        """Decode a photo and its saliency: (1, 4, H, W).
+
+        Raises:
+            ImageError: if one of them cannot be read.
+        """
+        if photo.error is not None:
+            raise ImageError(photo.error)
+        image = decode_image(photo.image, name=photo.name, max_pixels=self.max_pixels)
         if photo.mask is None:
             saliency = self.detector(image)
         else:
-            mask = decode_image(photo.mask, name=photo.name + MASK_SUFFIX)
-            saliency = to_mask(mask, (image.shape[-2], image.shape[-1]))
+            saliency = decode_mask(
+                photo.mask,
+                (image.shape[-2], image.shape[-1]),
+                name=photo.name + MASK_SUFFIX,
+                max_pixels=self.max_pixels,
+            )
         return torch.cat([image, saliency], dim=1)
 
     def fingerprint(self) -> Fingerprint:
@@ -164,6 +153,9 @@ class ShardReader(IterableDataset[Samples]):
 
     source: ShardCrops
     partition: DataPartition
+
+    def __post_init__(self) -> None:
+        self.seen, self.bad = 0, 0  # photos of this process, each as often as it came
 
     def __iter__(self) -> Iterator[Samples]:
         partition = self.partition
@@ -184,9 +176,17 @@ class ShardReader(IterableDataset[Samples]):
         for photo in self._photos(part, skip=index):
             waiting.append(index)
             index += 1
+            self.seen += 1
             try:
                 pair = self.source.decode(photo)
             except ImageError as error:
+                self.bad += 1
+                check_bad_share(
+                    self.bad,
+                    max(self.seen, LEAST_SEEN),
+                    self.source.max_bad_share,
+                    first=str(error),
+                )
                 if str(error) in skipped:
                     raise ImageError(f"no photo of the shards can be read: {error}") from error
                 skipped.append(str(error))
@@ -205,7 +205,7 @@ class ShardReader(IterableDataset[Samples]):
         while True:
             first = index
             for shard in self._order(epoch)[part :: self.partition.parts]:
-                for photo in read_shard(shard):
+                for photo in self.source.read(shard):
                     index += 1
                     if index > skip:
                         yield photo

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lrisc_system.data.photos import hash_names
+from lrisc_system.data.photos import hash_files
 from lrisc_system.evaluation.settings import EvaluateSettings
-from lrisc_system.storage.files import hash_file, write_atomically
+from lrisc_system.storage.files import hash_file, refuse_foreign, write_atomically
 
 PROTOCOL_NAME = "evaluation.json"
+WRITTEN = ("results.csv", "summary.csv", "tables.md", "rows")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Protocol:
 
         Raises:
             ValueError: the folder was made with other settings, or with another model.
+            FileExistsError: the folder holds results that no evaluation of ours wrote.
         """
         path = folder / PROTOCOL_NAME
+        refuse_foreign(folder, mark=PROTOCOL_NAME, names=WRITTEN)
         if not path.exists():
             return self
         try:
@@ -67,8 +70,8 @@ def describe_common(
     """
     weights = None if settings.vgg is None else hash_file(settings.vgg)
     return {
-        "images": asdict(hash_names((path.name, path.stat().st_size) for path in photos)),
-        "masks": masks and asdict(hash_names((path.name, path.stat().st_size) for path in masks)),
+        "images": asdict(hash_files(photos)),
+        "masks": masks and asdict(hash_files(masks)),
         "crop": settings.crop,
         "fading": settings.fading.name,
         "snr_db": sorted(set(settings.snr_db)),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import InitProcessGroupKwargs, gather_object
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from lrisc_system.data.images import ImageError
 from lrisc_system.devices import find_device
 from lrisc_system.evaluation.earlier_results import read_earlier_results
 from lrisc_system.evaluation.images import EvaluationImages
@@ -34,6 +35,7 @@ from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows
 from lrisc_system.evaluation.set_samples import SampleFolder
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.transmission import perform
+from lrisc_system.limits import check_bad_share
 
 PATIENCE = timedelta(days=7)  # the fastest process waits so long for the slowest
 WHOLE_RUN_SECONDS = 1e9  # links differ in speed: estimate the time left from all that was done
@@ -55,18 +57,26 @@ def evaluate(
         The rows of `results.csv`.
 
     Raises:
-        ValueError: no image, a missing mask or checkpoint, an unknown link or one that is not
-            possible here, a folder that was started with other settings, or earlier
-            results that do not match.
+        ValueError: no image, too many that cannot be read, a missing mask or checkpoint, an unknown
+            link or one that is not possible here, a folder that was started with other settings, or
+            earlier results that do not match.
     """
-    images = EvaluationImages.open(settings.data, settings.masks, crop=settings.crop)
-    pictures = choose_pictures(images.names, settings.pictures)
+    everything = EvaluationImages.open(
+        settings.data,
+        settings.masks,
+        crop=settings.crop,
+        out=settings.out,
+        max_pixels=settings.max_pixels,
+    )
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
     if not accelerator.is_main_process:
         console = Console(quiet=True)
     device = accelerator.device if settings.device is None else find_device(settings.device)
+    unreadable = find_unreadable(everything, settings, accelerator)
+    images = everything.without(unreadable)
+    pictures = choose_pictures(images.names, settings.pictures)
     networks = MetricNetworks.load(settings.vgg, device=device)
-    notes: list[str] = []
+    notes = [f"left out: {error}" for error in unreadable.values()]
     if networks.vgg is None:
         notes.append(
             "LPIPS on VGG16, DISTS, KID-VGG and FD-VGG are left out: --vgg names a file of VGG16's "
@@ -82,7 +92,9 @@ def evaluate(
     for note in notes:
         console.print(note)
     protocol = Protocol(
-        describe_common(settings, images.photos, images.masks, vgg=networks.vgg is not None),
+        describe_common(
+            settings, everything.photos, everything.masks, vgg=networks.vgg is not None
+        ),
         {name: link.identity for name, link in links.items()},
     ).merge(settings.out)
     others = read_earlier_results(settings, own=protocol.links, images=len(images.names))
@@ -92,19 +104,55 @@ def evaluate(
         protocol.write(settings.out)
 
     own = range(accelerator.process_index, len(images.photos), accelerator.num_processes)
+    lost: dict[str, str] = {}  # images that went while this ran
     tasks = {index: list_tasks(settings, links, images.names[index]) for index in own}
     with Worker(settings, links, known, rank=accelerator.process_index, console=console) as worker:
         worker.start(tasks)
         for index, todo in tasks.items():
             pictured = images.names[index] in pictures
             if pictured or not known.issuperset(todo):
-                source = images.load(index, networks=networks, device=device)
+                try:
+                    source = images.load(index, networks=networks, device=device)
+                except ImageError as error:
+                    lost[images.names[index]] = str(error)
+                    continue
                 worker.work(source, todo, pictured=pictured)
     accelerator.wait_for_everyone()
+    lost = {name: error for part in gather_object([lost]) for name, error in part.items()}
     if accelerator.is_main_process:
-        write_report(settings, images.names, pictures, others=others, notes=notes, console=console)
+        write_report(
+            settings,
+            [name for name in images.names if name not in lost],
+            [name for name in pictures if name not in lost],
+            others=others,
+            notes=[*notes, *(f"left out: {error}" for error in lost.values())],
+            console=console,
+        )
     accelerator.end_training()
     return read_rows(settings.out)[0]
+
+
+def find_unreadable(
+    images: EvaluationImages, settings: EvaluateSettings, accelerator: Accelerator
+) -> dict[int, str]:
+    """Decode all images, shared among the processes, before any is sent.
+
+    Returns:
+        Errors of those that cannot be read, by index, the same on every process.
+
+    Raises:
+        ValueError: if too many cannot be read.
+    """
+    count = len(images.photos)
+    own = range(accelerator.process_index, count, accelerator.num_processes)
+    parts = gather_object([images.find_unreadable(own)])
+    errors = {index: error for part in parts for index, error in sorted(part.items())}
+    if errors:
+        first = next(iter(errors.values()))
+        check_bad_share(len(errors), count, settings.max_bad_share, first=first)
+        if len(errors) == count:
+            raise ValueError(f"none of the {count} images can be read, such as {first}")
+    return errors
 
 
 def list_tasks(

@@ -9,11 +9,14 @@ from typing import Annotated
 from tyro.conf import arg
 
 from lrisc_system.evaluation.published import SNR_DB as PUBLISHED_SNR_DB
+from lrisc_system.limits import MAX_BAD_SHARE, MAX_PIXELS, check_share
 from lrisc_system.options import (
     Bandwidth,
     Checkpoint,
     Device,
     IntegerOption,
+    MaxBadShare,
+    MaxPixels,
     Model,
     NumberOption,
     PathOption,
@@ -37,7 +40,8 @@ class EvaluateSettings:
     Args:
         data: Folder of images; Kodak in the paper.
         out: Folder for all results. The same command again continues there, and may add links.
-        masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
+        masks: Folder of saliency maps, `a/001.png` for the image `a/001.jpg`; without it the
+            saliency is detected.
         links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
             are possible here. lrisc-matched (LRISC at the CBR that DeepJSCC takes) is added where
@@ -67,6 +71,9 @@ class EvaluateSettings:
         published: Show published PSNR on Kodak (whole images, AWGN, 10 dB) in the tables and in
             the figure over CBR. Use it only if --data is the Kodak set; off by default, for a
             folder does not tell that.
+        max_pixels: Skip images that claim more pixels.
+        max_bad_share: Stop when more than this fraction of the images cannot be read; fewer are
+            skipped, counted and named at the end.
         checkpoint: folder of LRISC.
         model: kind of LRISC, as `--model` names it.
         device: of the models; what the launcher gives by default.
@@ -96,6 +103,8 @@ class EvaluateSettings:
     picture_cbr: Bandwidth = 0.017
     earlier_results: PathOption = None
     published: bool = False
+    max_pixels: MaxPixels = MAX_PIXELS
+    max_bad_share: MaxBadShare = MAX_BAD_SHARE
     checkpoint: Checkpoint = SHIPPED
     model: Model = None
     device: Device = None
@@ -109,6 +118,9 @@ class EvaluateSettings:
         for cbr in (self.cbr, *self.bandwidths, self.picture_cbr):
             if not 0.0 < cbr <= 1.0:
                 raise ValueError(f"expected a CBR in (0, 1], got {cbr:g}")
+        check_share(self.max_bad_share)
+        if self.data.resolve() == self.out.resolve():
+            raise ValueError(f"expected another folder for results than for images, got {self.out}")
         if not self.points():
             raise ValueError("expected SNRs or bandwidths to measure at, got neither")
         if self.seeds < 1:

@@ -60,8 +60,11 @@ def summarize(
         seeds: draws of the channel for each.
     """
     groups: dict[tuple[str, Point], dict[tuple[str, int], Row]] = {}
+    known = set(images)  # rows of others may be left from an earlier start
     for row in rows:
         task = row.task
+        if task.image not in known:
+            continue
         groups.setdefault((task.link, task.point), {})[task.image, task.seed] = row
     summaries = []
     for key in product(links, points):

@@ -108,7 +108,7 @@ def read_weights(path: Path, shapes: Mapping[str, torch.Size]) -> dict[str, Tens
         shapes: of the tensors that are wanted, by their names in the file.
 
     Raises:
-        ValueError: the file is missing, or lacks a tensor of that name and shape.
+        ValueError: the file is missing, or lacks a tensor of that name and shape with finite floats.
     """
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of backbone weights, there is none")
@@ -124,4 +124,6 @@ def read_weights(path: Path, shapes: Mapping[str, torch.Size]) -> dict[str, Tens
         if name not in stored or stored[name].shape != shape:
             got = tuple(stored[name].shape) if name in stored else "none"
             raise ValueError(f"{path}: expected {name} {tuple(shape)}, got {got}")
+        if not stored[name].is_floating_point() or not stored[name].isfinite().all():
+            raise ValueError(f"{path}: expected finite floats in {name}")
     return {name: stored[name].float() for name in shapes}

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from lrisc_system.capacity import uses_at_capacity
+from lrisc_system.limits import MAX_PIXELS, SNR_RANGE_DB, check_pixels
 from lrisc_system.packets.byte_reader import ByteReader, encode_varint
 from lrisc_system.storage.files import write_atomically
 
@@ -32,6 +33,7 @@ VERSION = 1
 FINGERPRINT_BYTES = 4
 MAX_SIDE = 65535  # pixels, of an image
 MAX_STREAM_BYTES = 1 << 26
+MAX_SYMBOL = 1e4  # of |s|: 80 dB above the mean power, no channel of this system adds as much
 _TRAILER = struct.Struct("<dI")
 _SYMBOL_BYTES = 8
 
@@ -69,6 +71,8 @@ class Packet:
             raise ValueError(f"expected symbols (K,) complex64, got {got}")
         if not torch.isfinite(torch.view_as_real(self.symbols)).all():
             raise ValueError("expected finite symbols, got NaN or infinity")
+        if self.symbols.numel() and (largest := float(self.symbols.abs().max())) > MAX_SYMBOL:
+            raise ValueError(f"expected symbols up to {MAX_SYMBOL:g}, got {largest:.3g}")
         if not 0 <= self.gain_code <= 255:
             raise ValueError(f"expected a gain code in 0..255, got {self.gain_code}")
         if len(self.image_size) != 2 or not all(1 <= n <= MAX_SIDE for n in self.image_size):
@@ -84,6 +88,8 @@ class Packet:
             raise ValueError(f"expected streams up to {MAX_STREAM_BYTES} bytes, got {longest}")
         if self.snr_db is not None and not math.isfinite(self.snr_db):
             raise ValueError(f"expected a finite snr_db or none, got {self.snr_db}")
+        if self.snr_db is not None and not SNR_RANGE_DB[0] <= self.snr_db <= SNR_RANGE_DB[1]:
+            raise ValueError(f"expected snr_db in {list(SNR_RANGE_DB)}, got {self.snr_db:g}")
 
     @property
     def side_bits(self) -> int:
@@ -110,23 +116,28 @@ class Packet:
         return self._side_bytes() + payload + _TRAILER.pack(snr_db, checksum)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Packet":
+    def from_bytes(cls, data: bytes, *, max_pixels: int = MAX_PIXELS) -> "Packet":
         """Read a packet file's bytes.
 
+        Args:
+            data: all bytes of the file.
+            max_pixels: largest image that the packet may claim to hold.
+
         Raises:
-            PacketError: the bytes are no packet, damaged, cut short or longer than they should be.
+            PacketError: the bytes are no packet, damaged, cut short or longer than they should be,
+                or claim a larger image.
         """
         if not data.startswith(MAGIC):
             raise PacketError("not an LRISC packet")
         try:
-            return cls._parse(data)
+            return cls._parse(data, max_pixels)
         except PacketError:
             raise
         except ValueError as error:
             raise PacketError(f"damaged packet: {error}") from error
 
     @classmethod
-    def _parse(cls, data: bytes) -> "Packet":
+    def _parse(cls, data: bytes, max_pixels: int) -> "Packet":
         reader = ByteReader(data)
         reader.take(len(MAGIC))
         version = reader.take(1)[0]
@@ -140,6 +151,10 @@ class Packet:
         checksum = zlib.crc32(data[: reader.position])
         if reader.take(4) != struct.pack("<I", checksum):
             raise ValueError("the checksum of the side information is wrong")
+        try:
+            check_pixels(*image_size, max_pixels)
+        except ValueError as error:
+            raise PacketError(str(error)) from error
         symbols, snr_db = _read_symbols(data[reader.position :])
         return cls(symbols, rate_stream, z_stream, gain_code, image_size, fingerprint, snr_db)
 
@@ -175,11 +190,16 @@ def write_packet(packet: Packet, path: str | os.PathLike[str]) -> None:
         raise PacketError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def read_packet(path: str | os.PathLike[str]) -> Packet:
+def read_packet(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Packet:
     """Read a packet file.
 
+    Args:
+        path: of the file.
+        max_pixels: largest image that the packet may claim to hold.
+
     Raises:
-        PacketError: the file is missing, unreadable, no packet or damaged; names the file.
+        PacketError: the file is missing, unreadable, no packet, damaged, or claims a larger image;
+            names the file.
     """
     path = Path(path)
     if not path.exists():
@@ -190,7 +210,7 @@ def read_packet(path: str | os.PathLike[str]) -> Packet:
         with path.open("rb") as stream:
             start = stream.read(len(MAGIC))
             data = start if start != MAGIC else start + stream.read()
-        return Packet.from_bytes(data)
+        return Packet.from_bytes(data, max_pixels=max_pixels)
     except OSError as error:
         raise PacketError(f"{path}: cannot be read ({error.strerror or error})") from error
     except PacketError as error:

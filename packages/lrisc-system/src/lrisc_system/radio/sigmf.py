@@ -24,9 +24,11 @@ from typing import Any
 
 import torch
 
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.radio.recording import Recording
-from lrisc_system.storage.files import write_atomically
+from lrisc_system.storage.files import write_together
+from lrisc_system.storage.json_files import read_json
 
 META_SUFFIX, DATA_SUFFIX = ".sigmf-meta", ".sigmf-data"
 SIGMF_SUFFIXES = (META_SUFFIX, DATA_SUFFIX, ".sigmf")
@@ -66,15 +68,18 @@ def write_sigmf(recording: Recording, path: str | os.PathLike[str]) -> tuple[Pat
     meta.validate()
     meta_path, data_path = _pair(path)
     try:
-        write_atomically(data_path, data)
-        write_atomically(meta_path, (meta.dumps(pretty=True) + "\n").encode())
+        text = (meta.dumps(pretty=True) + "\n").encode()
+        write_together({data_path: data, meta_path: text})
     except OSError as error:
         raise PacketError(f"{path}: cannot be written ({error.strerror or error})") from error
     return meta_path, data_path
 
 
 def read_sigmf(
-    path: str | os.PathLike[str], *, sent: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    sent: str | os.PathLike[str] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Recording:
     """Read a SigMF recording, of any sample format.
 
@@ -82,6 +87,7 @@ def read_sigmf(
         path: of its metadata, its data, or an archive of both.
         sent: the recording that was sent, for its side information, if a radio's own program
             wrote `path`.
+        max_pixels: largest image that the side information may claim.
 
     Raises:
         ImportError: the `sigmf` library is not installed.
@@ -90,13 +96,14 @@ def read_sigmf(
     recording, info = _read(path)
     if sent is not None:
         _, info = _read(sent)
-    side, symbols = _side_information(info, sent or path)
+    side, symbols = _side_information(info, sent or path, max_pixels)
     return replace(recording, side=side, symbols=symbols)
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
     """Read samples and global metadata."""
     sigmf = _library()
+    _check_dataset(path)
     try:
         file = sigmf.sigmffile.fromfile(path)
         samples = file.read_samples()
@@ -109,27 +116,51 @@ def _read(path: str | os.PathLike[str]) -> tuple[Recording, dict[str, Any]]:
     if samples.ndim != 1 or samples.dtype.kind != "c":
         got = f"{samples.shape} {samples.dtype}"
         raise PacketError(f"{path}: expected one channel of complex samples, got {got}")
-    frequency = captures[0].get("core:frequency", 0.0) if captures else 0.0
     try:
+        frequency = captures[0].get("core:frequency", 0.0) if captures else 0.0
         recording = Recording(
             samples=torch.from_numpy(samples),
             sample_rate_hz=float(info.get("core:sample_rate", 0.0)),
             center_frequency_hz=float(frequency),
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise PacketError(f"{path}: {error}") from error
     return recording, info
 
 
+def _check_dataset(path: str | os.PathLike[str]) -> None:
+    """Refuse metadata that name a data file which is not beside them.
+
+    Raises:
+        PacketError: if `core:dataset` is anything but the name of a regular file there.
+    """
+    meta, _ = _pair(path)
+    if not meta.is_file():
+        return
+    try:
+        described = read_json(meta)["global"]
+        named = described.get("core:dataset")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise PacketError(f"{path}: no readable SigMF recording ({reason})") from error
+    if named is None:
+        return
+    data = meta.parent / str(named)
+    if Path(str(named)).name != named or data.resolve().parent != meta.resolve().parent:
+        raise PacketError(f"{path}: expected core:dataset beside the metadata, got {named!r:.80}")
+    if not data.is_file():
+        raise PacketError(f"{path}: expected core:dataset as a file, there is no {named!r:.80}")
+
+
 def _side_information(
-    info: dict[str, Any], path: str | os.PathLike[str]
+    info: dict[str, Any], path: str | os.PathLike[str], max_pixels: int
 ) -> tuple[Packet | None, int]:
     """Read the packet without symbols, and their number, from the extension's fields."""
     if "lrisc:side_information" not in info:
         return None, 0
     try:
         data = base64.b64decode(info["lrisc:side_information"], validate=True)
-        side, symbols = Packet.from_bytes(data), info["lrisc:symbols"]
+        side, symbols = Packet.from_bytes(data, max_pixels=max_pixels), info["lrisc:symbols"]
     except (TypeError, KeyError, ValueError) as error:
         raise PacketError(f"{path}: damaged side information ({error})") from error
     if not isinstance(symbols, int) or symbols < 0:

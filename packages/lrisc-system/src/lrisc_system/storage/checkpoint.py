@@ -14,6 +14,7 @@ from torch import nn
 
 from lrisc_system.config import LRISCConfig
 from lrisc_system.decoders import ImageDecoder
+from lrisc_system.storage.json_files import read_json
 from lrisc_system.storage.pretrained import CONFIG_NAME, WEIGHTS_NAME, read_model, write_model
 from lrisc_system.storage.tensors import CheckpointError, MismatchError, load_weights
 from lrisc_system.system import LRISC
@@ -71,7 +72,7 @@ def load_model(
         make_model=make_model,
     )
     try:
-        return read_model(folder, build)
+        return read_model(folder, build, rehearse=make_model is None)
     except MismatchError as error:
         if make_model is not None:
             raise
@@ -114,7 +115,7 @@ def _read_config(folder: Path) -> Any:
     """Read the config in a folder as plain JSON; None if there is none."""
     path = folder / CONFIG_NAME
     try:
-        return json.loads(path.read_text()) if path.is_file() else None
+        return read_json(path) if path.is_file() else None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or no config: {error}") from error
 
@@ -156,6 +157,6 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        return dict(json.loads(path.read_text()).items())
+        return dict(read_json(path).items())
     except (OSError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged or no run card: {error}") from error

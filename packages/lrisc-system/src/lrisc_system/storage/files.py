@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -19,21 +19,37 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         OSError: the folder is missing or not writable, or `path` is not a regular file.
     """
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():
-        raise OSError(f"expected a file to write, got {path}, which is a folder or a device")
-    part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+    write_together({Path(path): data})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files as `write_atomically` does one: none is replaced before all are on disk.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+    parts: dict[Path, Path] = {}
     try:
-        with part.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if target.exists():
-            part.chmod(target.stat().st_mode & 0o777)
-        part.replace(target)
+        for path, data in contents.items():
+            target = path.resolve()
+            if target.exists() and not target.is_file():
+                raise OSError(
+                    f"expected a file to write, got {path}, which is a folder or a device"
+                )
+            part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:12]}.part")
+            with part.open("xb") as stream:
+                parts[part] = target
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            if target.exists():
+                part.chmod(target.stat().st_mode & 0o777)
+        for part, target in parts.items():
+            part.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
+        for part in parts:
+            with contextlib.suppress(OSError):
+                part.unlink()
         raise
 
 
@@ -69,6 +85,35 @@ def replacing(folder: Path) -> Iterator[Path]:
             fresh.replace(folder)
     finally:
         rmtree(fresh, ignore_errors=True)
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Delete the files of these names, in this order, and the folder if nothing else is in it."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # files that somebody else put there
+        folder.rmdir()
+
+
+def refuse_foreign(folder: Path, *, mark: str, names: Iterable[str]) -> None:
+    """Refuse an output folder that holds names that we write, but not the file that we write first.
+
+    Args:
+        folder: of the output.
+        mark: the file that an output of ours always holds.
+        names: files and folders that would be replaced.
+
+    Raises:
+        FileExistsError: if one is there that we did not write.
+    """
+    if (folder / mark).exists():
+        return
+    for name in names:
+        if (folder / name).exists():
+            raise FileExistsError(
+                f"{folder} holds a {name}, but no {mark} of ours: it is not replaced, choose "
+                "another folder"
+            )
 
 
 def hash_file(path: Path) -> str:

@@ -18,7 +18,14 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 
 from lrisc_system.storage.files import replacing
-from lrisc_system.storage.tensors import CheckpointError, load_weights, write_tensors
+from lrisc_system.storage.json_files import parse_json, read_text
+from lrisc_system.storage.tensors import (
+    CheckpointError,
+    check_fit,
+    load_weights,
+    read_header,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
+MAX_CONFIG_BYTES = 1 << 20
 
 MODEL_NAME = "model"  # in the folder of a run: the finished model
 STATES_NAME = "checkpoints"  # and what it can be resumed from
@@ -36,16 +44,43 @@ Model = TypeVar("Model", bound=nn.Module)
 def write_model(folder: Path, *, config: str, tensors: Mapping[str, Tensor]) -> None:
     """Write the two files of a model; other files of the folder stay, as `replacing` says.
 
+    A config or weights of something else are other files too: they are refused, not replaced.
+
     Args:
         folder: made if it is missing.
         config: JSON text.
         tensors: by their names in the model.
 
     Raises:
-        OSError: the disk is full or refuses.
+        OSError: the disk is full or refuses, or the folder holds a model of another kind.
     """
+    refuse_foreign_model(folder, config)
     with replacing(folder) as fresh:
         _write_files(fresh, config=config, tensors=tensors)
+
+
+def refuse_foreign_model(folder: Path, config: str) -> None:
+    """Refuse a folder with a config of other keys, or with weights that have no config.
+
+    Args:
+        folder: to write a model into.
+        config: JSON text of the model's config.
+
+    Raises:
+        FileExistsError: if there is one.
+    """
+    path = folder / CONFIG_NAME
+    if not path.exists() and not (folder / WEIGHTS_NAME).exists():
+        return
+    try:
+        same = parse_json(read_text(path)).keys() == parse_json(config).keys()
+    except (OSError, ValueError, AttributeError):
+        same = False
+    if not same:
+        raise FileExistsError(
+            f"{folder} holds the {CONFIG_NAME} or {WEIGHTS_NAME} of something else, which is not "
+            "replaced: choose another folder"
+        )
 
 
 def _write_files(folder: Path, *, config: str, tensors: Mapping[str, Tensor]) -> None:
@@ -53,12 +88,16 @@ def _write_files(folder: Path, *, config: str, tensors: Mapping[str, Tensor]) ->
     write_tensors(tensors, folder / WEIGHTS_NAME)
 
 
-def read_model(folder: Path, build: Callable[[str], Model]) -> Model:
+def read_model(folder: Path, build: Callable[[str], Model], *, rehearse: bool = True) -> Model:
     """Read a model that `write_model` wrote, in evaluation mode.
+
+    Nothing of the size that the config asks for is allocated before the weights are known to have
+    that size too: the model is first built on the device `meta`, without memory.
 
     Args:
         folder: with `config.json` and `model.safetensors`.
         build: JSON text of the config -> model; raises ValueError for a config that it cannot use.
+        rehearse: build on `meta` first; false for a function of the user's, which may not bear it.
 
     Raises:
         CheckpointError: if files are missing, damaged or of another model.
@@ -68,11 +107,31 @@ def read_model(folder: Path, build: Callable[[str], Model]) -> Model:
             raise CheckpointError(
                 f"expected a checkpoint folder with {name}, got {folder}{name_finished(folder)}"
             )
+    weights = folder / WEIGHTS_NAME
     try:
-        model = build((folder / CONFIG_NAME).read_text())
-    except ValueError as error:
+        text = read_text(folder / CONFIG_NAME, max_bytes=MAX_CONFIG_BYTES)
+        if rehearse:
+            with torch.device("meta"):
+                sketch = build(text)
+            check_fit(sketch, read_header(weights), weights)
+        model = build(text)
+    except CheckpointError:
+        raise
+    except (ValueError, OSError) as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error
-    load_weights(model, folder / WEIGHTS_NAME)
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(
+            f"{folder / CONFIG_NAME}: no model of these sizes can be built ({reason})"
+        ) from error
+    load_weights(model, weights)
+    try:
+        for part in model.modules():
+            check = getattr(part, "check_tables", None)
+            if callable(check):
+                check()
+    except (ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{weights}: {error}") from error
     return model.eval()
 
 
@@ -126,6 +185,7 @@ class HubModel(ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag=
             Address of the commit on the Hub with `push_to_hub=True`, else none.
         """
         folder = Path(save_directory)
+        refuse_foreign_model(folder, self.config_json())
         with replacing(folder) as fresh:
             commit = super().save_pretrained(fresh, repo_id=repo_id or folder.name, **options)
             if (folder / CARD_NAME).exists():
@@ -181,4 +241,8 @@ class HubModel(ModelHubMixin, library_name="lrisc", license="mit", pipeline_tag=
                     "expected a folder or a repository of the Hugging Face Hub, got "
                     f"{pretrained_model_name_or_path}: {reason}"
                 ) from error
-        return read_model(folder, lambda text: cls.from_config_json(text, **parts))  # type: ignore[type-var]
+        return read_model(  # type: ignore[type-var]
+            folder,
+            lambda text: cls.from_config_json(text, **parts),
+            rehearse=parts.get("make_model") is None,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -144,12 +144,19 @@ class Monitor:
         """Print one line as it is, without a break at the width of the terminal."""
         self.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
-    def skipped(self, lines: tuple[str, ...]) -> None:
+    def skipped(self, lines: Sequence[str]) -> None:
         """Count photos that could not be read; print each error once."""
         for line in lines:
             if line not in self.skipped_photos:
-                self.console.print(f"skipped: {line}")
+                self.say(f"skipped: {line}")
             self.skipped_photos[line] += 1
+
+    def name_skipped(self, skipped: Mapping[str, int]) -> None:
+        """Print how many photos all processes skipped in the whole run, and which."""
+        if skipped:
+            self.say(f"{len(skipped)} photos could not be read and were skipped:")
+            for line in sorted(skipped):
+                self.say(f"  {line}")
 
     def step(
         self, stage: Stage, done: int, terms: dict[str, float], *, rate: float, last: bool

@@ -15,7 +15,7 @@ import accelerate
 import torch
 from accelerate import Accelerator
 
-from lrisc_system.data.photos import Fingerprint, hash_names
+from lrisc_system.data.photos import Fingerprint, hash_files
 from lrisc_system.devices import describe_device
 from lrisc_system.storage.checkpoint import CARD_NAME
 from lrisc_system.storage.files import hash_file, write_atomically
@@ -172,7 +172,7 @@ def describe_run(
         preset=settings.preset,
         seed=settings.seed,
         data=data,
-        held_out=hash_names((path.name, path.stat().st_size) for path in held_out),
+        held_out=hash_files(held_out),
         masks=settings.masks is not None,
         start=describe_start(settings.start_from),
         recipe=recipe,

@@ -11,7 +11,6 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from lrisc_system.data.photos import find_masks
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.metrics.remembering import RememberingBackbone
 from lrisc_system.metrics.vgg import VGGMetrics
@@ -39,9 +38,7 @@ class RunOutput:
         card: card of the run before it begins.
         resumed_at: positions at which the run was resumed.
         held_out: validation photos.
-
-    Raises:
-        ValueError: if a validation photo has no mask in the settings' folder of masks.
+        held_out_masks: their saliency maps, if there are masks.
     """
 
     def __init__(
@@ -54,11 +51,12 @@ class RunOutput:
         card: RunCard,
         resumed_at: Sequence[str],
         held_out: Sequence[Path],
+        held_out_masks: Sequence[Path] | None,
     ) -> None:
         self.settings, self.trainable, self.accelerator = settings, trainable, accelerator
         self.monitor, self.card, self.resumed_at = monitor, card, [*resumed_at]
         self.held_out = list(held_out)
-        self.masks = find_masks(self.held_out, settings.masks) if settings.masks else None
+        self.masks = held_out_masks
         self.perceptual = lpips_network("alex").to(accelerator.device)
         self.vgg_metrics = VGGMetrics.load(settings.vgg, device=accelerator.device)
         if self.vgg_metrics is not None:  # the photos pass once in the whole run
@@ -120,8 +118,11 @@ class RunOutput:
                 perceptual=self.perceptual,
                 vgg_metrics=self.vgg_metrics,
                 device=self.accelerator.device,
+                max_pixels=self.settings.max_pixels,
+                skipped=self.monitor.skipped,
             )
-            self.monitor.validation(stage, done, figures)
+            if figures is not None:
+                self.monitor.validation(stage, done, figures)
 
     def write_card(self, position: Position) -> None:
         """Write the run card as of a position."""
@@ -136,6 +137,7 @@ class RunOutput:
             folder = self.settings.output / MODEL_NAME
             self.trainable.save(averaged, folder)
             finish_card(card, self.settings.output, model=folder)
+            self.monitor.name_skipped(card.totals.skipped)
 
     def _averaged(self, model: nn.Module, average: MovingAverage) -> nn.Module:
         """Build the model with the moving average of its weights, ready to transmit."""

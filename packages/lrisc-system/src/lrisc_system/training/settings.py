@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lrisc_system.limits import MAX_BAD_SHARE, MAX_PIXELS, check_share
 from lrisc_system.options import (
     Device,
     FirstCheckpoint,
     IntegerOption,
+    MaxBadShare,
+    MaxPixels,
     NewModel,
     NumberOption,
     PathOption,
@@ -30,7 +33,8 @@ class TrainSettings:
         output: Write checkpoints, curves, the run card and the finished model to this folder.
         data: Folder of photos to train on; with --stream, of photos to validate on.
         stream: Tar shards to train on instead: a folder, or 'https://host/name-{000..099}.tar'.
-        masks: Folder of saliency maps `stem.png`; without it, the model's detector makes them.
+        masks: Folder of saliency maps, `a/001.png` for the photo `a/001.jpg`; without it, the
+            model's detector makes them.
         resume: Continue from the newest checkpoint in --output.
         recipe: TOML file with the stages and the loss weights, instead of the preset's. The options
             below change single values. `lrisc recipes --preset small --as toml` prints a recipe to
@@ -52,7 +56,8 @@ class TrainSettings:
         cache: Keep decoded photos in memory (ram), on the GPU (device), or nowhere (none). With
             auto, keep them on the GPU or else in memory, if they need at most a quarter of what is
             free there.
-        workers: Number of data loading processes, if there is no cache.
+        workers: Number of data loading processes, if there is no cache; with --stream at most one,
+            which keeps the order of the photos.
         lambda_rate: lambda of Eq. (14), per unit of CBR, instead of the recipe's.
         lambda_perceptual: lambda_p of Eq. (13), instead of the recipe's.
         perceptual: Networks of LPIPS in the loss, instead of the recipe's; their distances are
@@ -62,6 +67,9 @@ class TrainSettings:
             instead of the recipe's.
         vgg: File of VGG16's weights for LPIPS, and for DISTS and KID-VGG in validations; without
             it, what torchvision's cache holds.
+        max_pixels: Skip photos that claim more pixels.
+        max_bad_share: Stop when more than this fraction of the photos cannot be read; fewer are
+            skipped, counted and named at the end.
         max_norm: Clip gradients to this norm.
         mixed_precision: Compute in bf16, which halves the memory of activations, or not (no);
             without it, the launcher's choice.
@@ -104,6 +112,8 @@ class TrainSettings:
     perceptual: tuple[Literal["alex", "vgg"], ...] = ()
     magnification: IntegerOption = None
     vgg: PathOption = None
+    max_pixels: MaxPixels = MAX_PIXELS
+    max_bad_share: MaxBadShare = MAX_BAD_SHARE
     max_norm: float = 1.0
     mixed_precision: Literal["no", "bf16"] | None = None
     checkpoint_gradients: bool = False
@@ -121,6 +131,14 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.data is None and self.stream is None:
             raise ValueError("expected --data or --stream, got neither")
+        if self.stream is not None and self.workers > 1:
+            raise ValueError(
+                f"expected at most one worker with --stream, which keeps the order of the photos, "
+                f"got {self.workers}"
+            )
+        check_share(self.max_bad_share)
+        if self.max_pixels < 1:
+            raise ValueError(f"expected max_pixels of at least 1, got {self.max_pixels}")
         for name in ("accumulate", "save_every", "keep", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -142,9 +142,29 @@ def load_loss_networks(
     return sum_distances(networks)
 
 
+@dataclass(frozen=True)
+class RunData:
+    """The data of a run.
+
+    Args:
+        source: training crops.
+        held_out: validation photos.
+        held_out_masks: their saliency maps, if there are masks.
+    """
+
+    source: Source
+    held_out: list[Path]
+    held_out_masks: list[Path] | None
+
+    def first(self, count: int) -> RunData:
+        """Keep the first validation photos only."""
+        masks = self.held_out_masks
+        return RunData(self.source, self.held_out[:count], masks and masks[:count])
+
+
 def open_data(
     settings: TrainSettings, *, detector: SaliencyDetector, device: torch.device
-) -> tuple[Source, list[Path]]:
+) -> RunData:
     """Open the training crops, and list the photos held out for validation.
 
     Args:
@@ -153,16 +173,54 @@ def open_data(
         device: device that trains.
 
     Raises:
-        ValueError: if there are no photos, no shards, or a photo has no mask.
+        ValueError: if there are no photos, no shards, a photo has no mask, or too many photos
+            cannot be read.
     """
-    found = [] if settings.data is None else list_images(settings.data)
+    found, masks = list_photos(settings)
     if settings.stream is not None:
-        return ShardCrops(list_shards(settings.stream), detector=detector), found
+        shards = ShardCrops(
+            list_shards(settings.stream),
+            detector=detector,
+            max_pixels=settings.max_pixels,
+            max_bad_share=settings.max_bad_share,
+        )
+        return RunData(shards, found, [masks[photo] for photo in found] if masks else None)
     photos, held_out = split_validation(found)
     if not photos:
         raise ValueError(f"expected photos to train on in {settings.data}, got only held-out ones")
-    masks = find_masks(photos, settings.masks) if settings.masks else None
-    return cache_photos(PhotoCrops(photos, masks, detector), settings.cache, device), held_out
+    own, other = (
+        [masks[photo] for photo in part] if masks else None for part in (photos, held_out)
+    )
+    crops = PhotoCrops(
+        photos,
+        own,
+        detector,
+        max_pixels=settings.max_pixels,
+        max_bad_share=settings.max_bad_share,
+    )
+    return RunData(cache_photos(crops, settings.cache, device), held_out, other)
+
+
+def list_photos(settings: TrainSettings) -> tuple[list[Path], dict[Path, Path]]:
+    """List the photos in the folder of the settings, and the mask of each if there are masks.
+
+    Masks and results that lie in the folder of the photos are none of them.
+
+    Raises:
+        ValueError: if the folder holds no image, is the output folder, or a photo has no mask.
+    """
+    if settings.data is None:
+        return [], {}
+    if settings.data.resolve() == settings.output.resolve():
+        raise ValueError(
+            f"expected another folder for the output than for photos, got {settings.data}"
+        )
+    others = [settings.output, *([] if settings.masks is None else [settings.masks])]
+    found = list_images(settings.data, without=others)
+    if settings.masks is None:
+        return found, {}
+    masks = find_masks(found, settings.masks, root=settings.data)
+    return found, dict(zip(found, masks, strict=True))
 
 
 def cache_photos(photos: PhotoCrops, cache: str, device: torch.device) -> Source:

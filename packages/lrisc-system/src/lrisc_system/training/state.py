@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
 from pathlib import Path
-from shutil import rmtree
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrisc_system.storage.files import replacing
+from lrisc_system.storage.files import remove_files, replacing
 from lrisc_system.storage.tensors import (
     CheckpointError,
     load_weights,
@@ -23,6 +21,11 @@ from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.sharding import place_like
 
 STATE_NAME = "state.json"
+MODEL_FILE, AVERAGE_FILE = "model.safetensors", "average.safetensors"
+OPTIMIZER_FILE = "optimizer.safetensors"
+ADVERSARY_FILE = "adversary.safetensors"
+# Without the first, no state.
+STATE_FILES = (STATE_NAME, MODEL_FILE, AVERAGE_FILE, OPTIMIZER_FILE, ADVERSARY_FILE)
 
 
 def save_state(
@@ -38,6 +41,8 @@ def save_state(
 ) -> None:
     """Write a checkpoint atomically, and delete all but the newest `keep`.
 
+    Of a checkpoint only its own files are deleted; what else lies in its folder stays.
+
     Args:
         folder: folder of the run's checkpoints.
         position: position of the run.
@@ -52,13 +57,15 @@ def save_state(
         CheckpointError: if it cannot be written; the earlier checkpoints stay complete.
     """
     try:
-        for leftover in folder.glob(".stage*"):  # of a process that was killed while writing
-            rmtree(leftover)
+        whole = set(folder.glob(f"stage*/{STATE_NAME}"))
+        for leftover in [*folder.glob(".stage*/"), *folder.glob("stage[0-9]*-step[0-9]*/")]:
+            if leftover / STATE_NAME not in whole:  # of a process that was killed while writing
+                remove_files(leftover, STATE_FILES)
         with replacing(folder / str(position)) as fresh:
-            write_tensors(model, fresh / "model.safetensors")
-            write_tensors(average, fresh / "average.safetensors")
-            write_tensors(optimizer, fresh / "optimizer.safetensors")
-            write_tensors(adversary, fresh / "adversary.safetensors")
+            write_tensors(model, fresh / MODEL_FILE)
+            write_tensors(average, fresh / AVERAGE_FILE)
+            write_tensors(optimizer, fresh / OPTIMIZER_FILE)
+            write_tensors(adversary, fresh / ADVERSARY_FILE)
             state = {**asdict(position), **asdict(totals)}
             (fresh / STATE_NAME).write_text(json.dumps(state) + "\n")
     except OSError as error:
@@ -66,8 +73,7 @@ def save_state(
             f"cannot write the checkpoint {position}, the earlier ones are complete: {error}"
         ) from error
     for old in list_states(folder)[:-keep]:
-        grave = tempfile.mkdtemp(prefix=f".{old.name}-", dir=folder)
-        rmtree(old.replace(grave))
+        remove_files(old, STATE_FILES)
 
 
 def list_states(folder: Path) -> list[Path]:
@@ -103,8 +109,8 @@ def load_state(state: Path, *, model: nn.Module, average: dict[str, Tensor]) -> 
     Raises:
         CheckpointError: if the checkpoint is damaged or of another model.
     """
-    load_weights(model, state / "model.safetensors")
-    stored = read_tensors(state / "average.safetensors")
+    load_weights(model, state / MODEL_FILE)
+    stored = read_tensors(state / AVERAGE_FILE)
     if stored.keys() != average.keys():
         raise CheckpointError(f"{state} holds the average of another model")
     average.update({name: place_like(stored[name], average[name]) for name in average})
@@ -119,7 +125,7 @@ def load_optimizer(state: Path, optimizer: Optimizer, trained: Mapping[str, nn.P
     Raises:
         CheckpointError: if the checkpoint is damaged or of another stage.
     """
-    for label, tensor in read_tensors(state / "optimizer.safetensors").items():
+    for label, tensor in read_tensors(state / OPTIMIZER_FILE).items():
         key, name = label.split("/", 1)
         if name not in trained:
             raise CheckpointError(f"{state} holds the optimiser of another stage: {name}")
@@ -143,4 +149,4 @@ def load_adversary(state: Path, adversary: nn.Module) -> None:
     Raises:
         CheckpointError: if the checkpoint is damaged or of another stage.
     """
-    load_weights(adversary, state / "adversary.safetensors")
+    load_weights(adversary, state / ADVERSARY_FILE)

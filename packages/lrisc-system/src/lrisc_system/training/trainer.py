@@ -9,10 +9,11 @@ from accelerate.utils import broadcast
 from torch import nn
 
 from lrisc_system.data.crops import mix_seed
-from lrisc_system.storage.checkpoint import load_start
+from lrisc_system.storage.checkpoint import CARD_NAME, load_start
+from lrisc_system.storage.files import refuse_foreign
 from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
 from lrisc_system.training.flop import count_flop
-from lrisc_system.training.monitor import Monitor
+from lrisc_system.training.monitor import CURVES_NAME, Monitor
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.optimization import (
     find_adversary,
@@ -23,7 +24,7 @@ from lrisc_system.training.optimization import (
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.resumption import check_same_run, read_resumes
-from lrisc_system.training.run_card import describe_run
+from lrisc_system.training.run_card import TEXT_NAME, describe_run
 from lrisc_system.training.run_output import RunOutput
 from lrisc_system.training.schedule import (
     Schedule,
@@ -74,8 +75,9 @@ class Trainer:
         self.accelerator = start_accelerator(settings)
         device = self.accelerator.device
         check_stages(recipe, parts=self.accelerator.num_processes * settings.accumulate)
-        self.source, held_out = open_data(settings, detector=trainable.detector, device=device)
-        held_out = held_out[: settings.validation_photos]
+        data = open_data(settings, detector=trainable.detector, device=device)
+        data = data.first(settings.validation_photos)
+        self.source = data.source
         self.model = self._build()
         self.recipe, self.left_out = (
             split_off_realism(recipe, self.model) if settings.recipe is None else (recipe, [])
@@ -88,6 +90,9 @@ class Trainer:
         self.states = list_states(settings.output / STATES_NAME)
         if self.states and not settings.resume:
             raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
+        if not self.states:
+            written = (TEXT_NAME, CURVES_NAME, MODEL_NAME, STATES_NAME)
+            refuse_foreign(settings.output, mark=CARD_NAME, names=written)
         if self.states:
             check_same_run(
                 settings.output,
@@ -117,11 +122,12 @@ class Trainer:
                 settings,
                 recipe=self.recipe,
                 data=self.source.fingerprint(),
-                held_out=held_out,
+                held_out=data.held_out,
                 accelerator=self.accelerator,
             ),
             resumed_at=read_resumes(settings.output) if self.states else [],
-            held_out=held_out,
+            held_out=data.held_out,
+            held_out_masks=data.held_out_masks,
         )
 
     def run(self) -> None:

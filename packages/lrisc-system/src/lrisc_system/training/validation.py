@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from lrisc_system.data.images import load_image, load_mask
+from lrisc_system.data.images import ImageError, load_image, load_mask
+from lrisc_system.limits import MAX_PIXELS
 from lrisc_system.link import Link
 from lrisc_system.losses import Perceptual
 from lrisc_system.metrics.feature_distances import kernel_distance
@@ -72,8 +73,12 @@ def validate(
     snr_db: float = 10.0,
     size: int = 256,
     seed: int = 0,
-) -> Validation:
+    max_pixels: int = MAX_PIXELS,
+    skipped: Callable[[Sequence[str]], None],
+) -> Validation | None:
     """Send the centre crop of every photo at the link's own bandwidth and measure what arrives.
+
+    Photos that cannot be read are left out.
 
     Args:
         link: of the model.
@@ -86,12 +91,25 @@ def validate(
         snr_db: of the channel.
         size: side of the crops.
         seed: of the channel.
+        max_pixels: largest image to decode.
+        skipped: is called with the errors of the photos that are left out.
+
+    Returns:
+        The means, or None if no photo can be read.
     """
     figures, sources, received = [], [], []
     for index, photo in enumerate(photos):
-        image = load_image(photo)
-        extent = (image.shape[-2], image.shape[-1])
-        saliency = detector(image) if masks is None else load_mask(masks[index], extent)
+        try:
+            image = load_image(photo, max_pixels=max_pixels)
+            extent = (image.shape[-2], image.shape[-1])
+            saliency = (
+                detector(image)
+                if masks is None
+                else load_mask(masks[index], extent, max_pixels=max_pixels)
+            )
+        except ImageError as error:
+            skipped([str(error)])
+            continue
         image, saliency = (
             centre_crop(tensor, size=size).to(device) for tensor in (image, saliency)
         )
@@ -109,6 +127,8 @@ def validate(
         figures.append({"cbr": arrival.cbr, **{k: v.item() for k, v in quality.items()}})
         sources.append(image)
         received.append(arrived)
+    if not figures:
+        return None
     means = {name: sum(each[name] for each in figures) / len(figures) for name in figures[0]}
     return Validation(
         snr_db=snr_db,

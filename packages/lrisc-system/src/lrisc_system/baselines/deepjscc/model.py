@@ -30,7 +30,9 @@ from jscc_ratetoken import (
     to_real,
 )
 from lrisc_system.baselines.linear.analog import PATCH, AnalogModel, AnalogSignal, analog_cbr
+from lrisc_system.config import build_config
 from lrisc_system.data.padding import crop_to_size, pad_to_stride
+from lrisc_system.storage.json_files import parse_json
 from lrisc_system.storage.pretrained import read_model, write_model
 
 KERNEL = 5
@@ -189,7 +191,6 @@ class DeepJSCC(nn.Module, AnalogModel):
     @classmethod
     def _from_json(cls, text: str) -> DeepJSCC:
         try:
-            values = json.loads(text)
-            return cls(DeepJSCCConfig(**{**values, "widths": tuple(values["widths"])}))
-        except (ValueError, TypeError, KeyError) as error:
+            return cls(build_config(DeepJSCCConfig, parse_json(text)))
+        except ValueError as error:
             raise ValueError(f"not a config of DeepJSCC: {error}") from error

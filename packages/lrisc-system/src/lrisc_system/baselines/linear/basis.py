@@ -12,6 +12,7 @@ from torch import Generator
 from tyro.conf import Positional, arg
 
 from entropy_hyperprior import PatchPCA
+from entropy_hyperprior.patch_pca import PATCH_SIZE
 from lrisc_system.baselines.linear.link import fit_link_basis
 from lrisc_system.data.images import load_image
 from lrisc_system.data.photos import list_images, split_validation
@@ -44,9 +45,17 @@ def load_basis(folder: Path = SHIPPED_BASIS) -> PatchPCA:
     tensors = read_tensors(path)
     if sorted(tensors) != ["basis", "mean", "variance"]:
         raise CheckpointError(f"{path}: expected mean, basis and variance, got {sorted(tensors)}")
-    return PatchPCA(
-        mean=tensors["mean"], basis=tensors["basis"].float(), variance=tensors["variance"]
-    )
+    mean, basis, variance = (tensors[name] for name in ("mean", "basis", "variance"))
+    components = variance.numel()
+    shapes = [tuple(tensor.shape) for tensor in (mean, basis, variance)]
+    expected = [(PATCH_SIZE,), (PATCH_SIZE, components), (components,)]
+    floats = all(tensor.is_floating_point() for tensor in (mean, basis, variance))
+    if shapes != expected or not floats or not components or bool((variance < 0).any()):
+        raise CheckpointError(
+            f"{path}: expected floats of the shapes {expected} and variances of at least 0, "
+            f"got {shapes}"
+        )
+    return PatchPCA(mean=mean.float(), basis=basis.float(), variance=variance.float())
 
 
 def fit(

@@ -96,10 +96,11 @@ def write_report(
         where = f"{title}, {snr_db}, CBR {name_cbr(settings.cbr)}"
         figure = draw_realism_distortion(realistic, title=where)
         save_figure(figure, settings.out / "realism-distortion")
-    cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
-    where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
-    figure = draw_pictures(pictures, settings.out, title=where)
-    save_figure(figure, settings.out / "pictures")
+    if pictures:
+        cbr = f"CBR {name_cbr(settings.picture_cbr)} or the nearest"
+        where = f"{name_shape(settings)}, {CHANNELS[settings.fading]}, {snr_db}, {cbr}"
+        figure = draw_pictures(pictures, settings.out, title=where)
+        save_figure(figure, settings.out / "pictures")
     console.print(Markdown(text))
 
 
