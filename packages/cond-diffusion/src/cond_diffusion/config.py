@@ -1,5 +1,6 @@
 """Settings of the diffusion decoder."""
 
+import math
 from dataclasses import dataclass, field
 
 from cond_diffusion.condition import LATENT_STRIDE
@@ -18,6 +19,8 @@ class DiffusionConfig:
         schedule_steps: times T of the forward process.
         base_variance: mean squared error of the base image in [-1, 1] units, above 0.
         start_share: fraction of training samples at the start of one-step decoding, in [0, 1].
+        realism_deviation: deviation of the noise that one-step decoding starts from at realism 1;
+            in proportion below. At least 0.
         min_weight, max_weight: limits of `w_t`, Eq. (10).
         tile_size, tile_overlap: in pixels, multiples of 16, `tile_overlap < tile_size`.
     """
@@ -27,6 +30,7 @@ class DiffusionConfig:
     schedule_steps: int = 8193
     base_variance: float = 0.01
     start_share: float = 0.5
+    realism_deviation: float = 0.3
     min_weight: float = 1.0
     max_weight: float = 5.0
     tile_size: int = 512
@@ -43,6 +47,10 @@ class DiffusionConfig:
             raise ValueError(f"expected base_variance above 0, got {self.base_variance}")
         if not 0 <= self.start_share <= 1:
             raise ValueError(f"expected start_share in [0, 1], got {self.start_share}")
+        if not 0 <= self.realism_deviation < math.inf:
+            raise ValueError(
+                f"expected realism_deviation of at least 0, got {self.realism_deviation}"
+            )
         if not 0 <= self.min_weight <= self.max_weight:
             raise ValueError(
                 f"expected 0 <= min_weight <= max_weight, got {self.min_weight}, {self.max_weight}"

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from cond_diffusion.condition import LATENT_STRIDE
 from cond_diffusion.config import DiffusionConfig
-from cond_diffusion.decoding import START_DEVIATION, crop_latent, sample_image
+from cond_diffusion.decoding import crop_latent, sample_image
 from cond_diffusion.estimate import Estimate, draw_sample
 from cond_diffusion.hub import load, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
@@ -89,8 +89,8 @@ class DiffusionDecoder(nn.Module):
         """Estimate the image at one random time per sample, for training.
 
         A fraction `start_share` of the samples is at the start of one-step decoding, `t = T - 1`,
-        with weight 1; there `x_T` is noise of deviation 0.8 times the realism. The time of the
-        others is uniform. Gradients reach the network, the base and `y_hat`.
+        with weight 1; there `x_T` is noise of `realism_deviation` times the realism. The time of
+        the others is uniform. Gradients reach the network, the base and `y_hat`.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
@@ -110,7 +110,7 @@ class DiffusionDecoder(nn.Module):
             2 * image.float() - 1,
             self.schedule,
             start_share=self.config.start_share,
-            start_deviation=0.0 if realism is None else START_DEVIATION * realism,
+            start_deviation=0.0 if realism is None else self.config.realism_deviation * realism,
             generator=generator,
         )
         weight = truncated_snr_weight(
@@ -159,8 +159,8 @@ class DiffusionDecoder(nn.Module):
             timesteps: falling times of the predictions in [0, T), instead of `steps`.
             sigmas: falling noise levels `sqrt((1 - abar) / abar)`, instead of `steps`.
             start: x_t (B, 3, 16 ceil(H/16), 16 ceil(W/16)) at the first time, or the deviation of
-                normal noise, 0 for zeros. By default the sampler's `start_deviation`, or else 0.8
-                times the realism for one prediction and 0.8 for several.
+                normal noise, 0 for zeros. By default the sampler's `start_deviation`, or else
+                `realism_deviation` times the realism for one prediction and 0.8 for several.
             eta: share of fresh noise in each step of `DDIM`, in [0, 1].
             realism: 0 for the most faithful image, 1 for the most natural one, in [0, 1].
             callback: `(step, t, x_0)`, called after each prediction, x_0 in [-1, 1].
@@ -190,7 +190,7 @@ class DiffusionDecoder(nn.Module):
             timesteps=timesteps,
             sigmas=sigmas,
             start=start,
-            one_step_deviation=START_DEVIATION * realism,
+            one_step_deviation=self.config.realism_deviation * realism,
             eta=eta,
             callback=callback,
         )

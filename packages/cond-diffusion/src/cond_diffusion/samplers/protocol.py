@@ -22,7 +22,8 @@ class Sampler(Protocol):
     - `timesteps(count) -> Tensor`: the times for `count` predictions. Without it, they have equal
       strides (`CosineSchedule.timesteps`).
     - `start_deviation`: deviation of the noise to start from. Without it, one prediction starts
-      from 0.8 times the realism and several from 0.8; None is that of one prediction.
+      from the config's `realism_deviation` times the realism and several from 0.8; None is that
+      of one prediction.
     """
 
     def __call__(
