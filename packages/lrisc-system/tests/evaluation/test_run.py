@@ -204,9 +204,9 @@ def test_an_image_that_goes_while_others_are_sent(finished, photos, tmp_path, mo
     )
     perform = run_module.perform
 
-    def perform_and_delete(*arguments):
+    def perform_and_delete(*arguments, **named):
         (data / "pear.png").unlink(missing_ok=True)
-        return perform(*arguments)
+        return perform(*arguments, **named)
 
     monkeypatch.setattr(run_module, "perform", perform_and_delete)
     rows = evaluate(settings, console=QUIET)

@@ -108,7 +108,7 @@ def read_weights(path: Path, shapes: Mapping[str, torch.Size]) -> dict[str, Tens
         shapes: of the tensors that are wanted, by their names in the file.
 
     Raises:
-        ValueError: the file is missing, or lacks a tensor of that name and shape with finite floats.
+        ValueError: the file is missing, or lacks finite floats of that name and shape.
     """
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of backbone weights, there is none")
