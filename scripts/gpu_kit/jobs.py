@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+TRAINED = "3-end-to-end"  # the stage of `base` that takes the longest
 COMMON = ("--mixed-precision", "bf16", "--cache", "device", "--workers", "0")
 
 
@@ -45,14 +46,35 @@ def deepjscc(reals: int) -> Job:
 
 JOBS: dict[str, tuple[Job, ...]] = {
     "smoke": (Job("tests on the GPU, a profile of one step of `base`", tests=True),),
-    "base-start": (Job("`base` from the closed form", train=("--preset", "base", *COMMON)),),
+    "base-start": (
+        Job(
+            "`base` from the closed form",
+            train=("--preset", "base", "--last-stage", TRAINED, *COMMON),
+        ),
+    ),
     "base-more": (
         Job(
             "more training of `base`, crops of 256",
-            train=("--preset", "base", "--first-stage", "3-end-to-end", *COMMON),
+            train=(
+                "--preset",
+                "base",
+                "--first-stage",
+                TRAINED,
+                "--last-stage",
+                TRAINED,
+                *COMMON,
+            ),
             minutes=7.0,
             from_kit=True,
             batches=(32, 64, 128),
+        ),
+    ),
+    "base-realism": (
+        Job(
+            "realism of `base`, the image decoder alone",
+            train=("--preset", "base", "--first-stage", "4-realism", *COMMON),
+            minutes=7.0,
+            from_kit=True,
         ),
     ),
     "deepjscc": tuple(deepjscc(reals) for reals in (32, 64, 128)),

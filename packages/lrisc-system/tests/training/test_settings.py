@@ -23,6 +23,19 @@ def test_a_learning_rate_for_all_stages_keeps_how_it_falls():
     assert stages[-1].final_learning_rate == pytest.approx(1e-4 / 200)  # 2e-4 to 1e-6
 
 
+def test_a_first_and_a_last_stage():
+    def names(**options):
+        stages = replace(SETTINGS, **options).adjust(RECIPES["small"]).stages
+        return [stage.name for stage in stages]
+
+    assert names(last_stage="1-prior-codec") == ["0-hyperprior", "1-prior-codec"]
+    assert names(first_stage="4-realism", last_stage="4-realism") == ["4-realism"]
+    with pytest.raises(ValueError, match=r"expected a last stage of .*, got '9'"):
+        names(last_stage="9")
+    with pytest.raises(ValueError, match="last stage from '4-realism' on, got '1-prior-codec'"):
+        names(first_stage="4-realism", last_stage="1-prior-codec")
+
+
 def test_nothing_changes_by_default():
     assert SETTINGS.adjust(RECIPES["small"]) == RECIPES["small"]
 
@@ -62,7 +75,7 @@ def test_settings_change_the_recipe():
     assert changed.lambda_perceptual == RECIPES["tiny"].lambda_perceptual
     assert changed.perceptual == ("alex",)
     encoder = Recipe((Stage("a", trainable=("g_a",)),))
-    with pytest.raises(ValueError, match="expected a stage from 'a' on that trains decoder, got"):
+    with pytest.raises(ValueError, match="expected a stage from 'a' to 'a' that trains decoder"):
         replace(SETTINGS, only=("decoder",)).adjust(encoder)
     both = ("alex", "vgg")
     assert replace(SETTINGS, perceptual=both).adjust(RECIPES["tiny"]).perceptual == both

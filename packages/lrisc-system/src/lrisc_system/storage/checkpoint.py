@@ -84,6 +84,10 @@ def load_model(
         ) from error
 
 
+WITHOUT_EFFECT = ("decoder.unet.realism.",)
+"""Parameters that are zero before training; the weights to start from may lack them."""
+
+
 def load_start(model: nn.Module, folder: Path, *, preset: str, fresh: tuple[str, ...] = ()) -> None:
     """Fill a model that is about to be trained with the weights of a trained one.
 
@@ -98,7 +102,7 @@ def load_start(model: nn.Module, folder: Path, *, preset: str, fresh: tuple[str,
         CheckpointError: if the files are damaged.
     """
     try:
-        load_weights(model, folder / WEIGHTS_NAME, fresh=fresh)
+        load_weights(model, folder / WEIGHTS_NAME, fresh=(*fresh, *WITHOUT_EFFECT))
     except MismatchError as error:
         own = json.loads(json.dumps(asdict(cast(Any, model.config))))
         if _read_config(folder) in (None, own):

@@ -39,7 +39,8 @@ class TrainSettings:
         recipe: TOML file with the stages and the loss weights, instead of the preset's. The options
             below change single values. `lrisc recipes --preset small --as toml` prints a recipe to
             edit.
-        first_stage: Name of the first stage to run; without it, all stages run.
+        first_stage: Name of the first stage to run; without it, that of the recipe.
+        last_stage: Name of the last stage to run; without it, that of the recipe.
         only: Parts of the model to train, such as decoder; without it, all parts that a stage
             trains. Stages that train none of them are skipped. These parts need not fit the
             weights of --checkpoint.
@@ -98,6 +99,7 @@ class TrainSettings:
     resume: bool = False
     recipe: PathOption = None
     first_stage: TextOption = None
+    last_stage: TextOption = None
     only: tuple[str, ...] = ()
     batch_size: IntegerOption = None
     learning_rate: NumberOption = None
@@ -161,18 +163,25 @@ class TrainSettings:
             known: recipe of the preset; the file `recipe` replaces it.
 
         Raises:
-            ValueError: if it has no stage of the name `first_stage`, or no stage that trains one of
-                the parts `only`, or the file is not a recipe.
+            ValueError: if it has no stage of the name `first_stage` or `last_stage`, or no stage
+                between them that trains one of the parts `only`, or the file is not a recipe.
         """
         known = known if self.recipe is None else read_recipe(self.recipe)
         names = [stage.name for stage in known.stages]
         first = names[0] if self.first_stage is None else self.first_stage
-        if first not in names:
-            raise ValueError(f"expected a first stage of {names}, got {first!r}")
-        stages = tuple(select_parts(known.stages[names.index(first) :], self.only or ("",)))
+        last = names[-1] if self.last_stage is None else self.last_stage
+        for which, name in (("first", first), ("last", last)):
+            if name not in names:
+                raise ValueError(f"expected a {which} stage of {names}, got {name!r}")
+        between = known.stages[names.index(first) : names.index(last) + 1]
+        if not between:
+            raise ValueError(f"expected a last stage from {first!r} on, got {last!r}")
+        stages = tuple(select_parts(between, self.only or ("",)))
         if not stages:
             parts = ", ".join(self.only)
-            raise ValueError(f"expected a stage from {first!r} on that trains {parts}, got none")
+            raise ValueError(
+                f"expected a stage from {first!r} to {last!r} that trains {parts}, got none"
+            )
         chosen: dict[str, Any] = {
             "lambda_rate": self.lambda_rate,
             "lambda_perceptual": self.lambda_perceptual,
