@@ -14,7 +14,7 @@ SIZE = (32, 48)
 def decoder(awaken):
     decoder = DiffusionDecoder(CONFIG)
     awaken(decoder.unet)
-    nn.init.normal_(decoder.unet.realism.direction)
+    nn.init.normal_(decoder.unet.realism.mlp[-1].weight)
     return decoder
 
 
@@ -27,9 +27,11 @@ def decode(decoder, realism, *, seed=0, **options):
     return decoder.decode(y_hat(), image_size=SIZE, generator=noise, realism=realism, **options)
 
 
-def test_it_changes_nothing_before_training():
-    unet = DiffusionDecoder(CONFIG).unet
-    assert not unet.realism.direction.any()
+def test_it_changes_nothing_before_training(awaken):
+    decoder = DiffusionDecoder(CONFIG)
+    awaken(decoder.unet)
+    faithful, natural = (decode(decoder, realism, start=0.0) for realism in (0.0, 1.0))
+    assert torch.equal(faithful, natural)
 
 
 def test_realism_0_is_the_image_without_it(decoder):

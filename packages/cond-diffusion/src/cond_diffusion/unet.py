@@ -114,15 +114,18 @@ class TimeEmbedding(nn.Module):
 
 
 class RealismEmbedding(nn.Module):
-    """Features (B, width) of the realism (B,) in [0, 1]: a learned direction, 0 before training."""
+    """Features (B, width) of the realism (B,) in [0, 1]; they are zero before training."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.direction = nn.Parameter(torch.zeros(width))
+        self.mlp = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
+        for parameter in self.mlp[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, realism: Tensor) -> Tensor:
         """Embed the realism."""
-        return realism[:, None] * self.direction
+        features: Tensor = self.mlp(realism[:, None])
+        return features
 
 
 class Unit(nn.Module):
