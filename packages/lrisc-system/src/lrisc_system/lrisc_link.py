@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from torch import Generator, Tensor
 
 from jscc_ratetoken import AWGN, Channel
-from lrisc_system.link import Arrival, OutOfReachError, cross_channel
+from lrisc_system.decoders import takes_realism
+from lrisc_system.link import Arrival, Link, OutOfReachError, cross_channel
 from lrisc_system.packets.rate_control import BandwidthError
+from lrisc_system.realism import check_realism
 from lrisc_system.system import LRISC
 
 
@@ -83,3 +85,19 @@ class LRISCLink:
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
         """Give the bandwidth itself."""
         return cbr
+
+
+def with_realism(link: Link, *, realism: float, realism_roi: float | None) -> Link:
+    """Ask a link for images of some realism; 0 leaves it as it is.
+
+    Raises:
+        ValueError: if a value is not in [0, 1], or the link is not that of an LRISC whose image
+            decoder takes a realism.
+    """
+    check_realism(realism, realism_roi)
+    if not realism and not realism_roi:
+        return link
+    if not isinstance(link, LRISCLink) or not takes_realism(link.system.decoder):
+        raise ValueError("expected a model whose image decoder takes a realism, got one without")
+    link.realism, link.realism_roi = realism, realism_roi
+    return link

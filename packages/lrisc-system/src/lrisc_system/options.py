@@ -52,6 +52,22 @@ MaxBadShare = Annotated[
     ),
 ]
 
+Realism = Annotated[
+    float,
+    arg(
+        help="Realism of the image in [0, 1]: 0 for the most faithful image, 1 for the most "
+        "natural one. Above 0, detail is invented: do not trust it.",
+    ),
+]
+RealismROI = Annotated[
+    float | None,
+    arg(
+        help="Realism in the region of interest, which the receiver finds in the image.",
+        metavar="FLOAT",
+        help_behavior_hint="(default: that of --realism)",
+    ),
+]
+
 # The same options where the model may be new: `train` and `plan`.
 FirstCheckpoint = Annotated[
     Path | None,

@@ -2,6 +2,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from lrisc_system.commands import simulation
 from lrisc_system.data.images import load_image, save_image
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
-from lrisc_system.storage.checkpoint import CARD_NAME
+from lrisc_system.storage.checkpoint import CARD_NAME, load_model, save_model
 
 
 def test_transmit_equals_its_three_steps(lrisc, photo, checkpoint, tmp_path):
@@ -53,6 +54,24 @@ def test_a_mask_decides_the_region(lrisc, photo, checkpoint, tmp_path):
         assert code == 0
         sizes.append(packet.stat().st_size)
     assert sizes[0] < sizes[1]
+
+
+def test_realism_changes_the_image_and_is_checked_first(lrisc, photo, checkpoint, tmp_path):
+    trained = load_model(Path(checkpoint))
+    torch.nn.init.normal_(trained.decoder.unet.head.weight, std=0.1)
+    save_model(trained, tmp_path / "trained")
+    images = []
+    for index, options in enumerate([(), ("--realism", 1), ("--realism", 1, "--realism-roi", 0)]):
+        target = tmp_path / f"{index}.png"
+        code, *_ = lrisc("transmit", photo, target, "--checkpoint", tmp_path / "trained", *options)
+        assert code == 0
+        images.append(load_image(target))
+    assert not torch.equal(images[0], images[1])
+    assert not torch.equal(images[1], images[2])
+    code, _, error = lrisc("transmit", photo, tmp_path / "x.png", "--realism", 1.5)
+    assert code == 2
+    assert "expected a realism in [0, 1], got 1.5" in error
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_several_steps_show_their_progress_on_a_terminal_alone(

@@ -242,4 +242,4 @@ def test_training_starts_from_weights_without_a_realism(system, saved):
     save_model(earlier, saved)
     load_start(system, saved, preset="tiny")
     assert torch.equal(system.g_a.linear.weight, earlier.g_a.linear.weight)
-    assert not system.decoder.unet.realism.direction.any()
+    assert not system.decoder.unet.realism.mlp[-1].weight.any()

@@ -9,7 +9,16 @@ from rich.console import Console
 from tyro.conf import arg
 
 from lrisc_system.limits import MAX_PIXELS
-from lrisc_system.options import Bandwidth, Checkpoint, Device, MaxPixels, Model, Seed
+from lrisc_system.options import (
+    Bandwidth,
+    Checkpoint,
+    Device,
+    MaxPixels,
+    Model,
+    Realism,
+    RealismROI,
+    Seed,
+)
 from lrisc_system.storage.shipped import SHIPPED
 
 
@@ -20,6 +29,8 @@ def demo(
         Path | None, arg(metavar="FILE", help_behavior_hint="(default: a photo that ships)")
     ] = None,
     cbr: Bandwidth = 1 / 24,
+    realism: Realism = 0.0,
+    realism_roi: RealismROI = None,
     checkpoint: Checkpoint = SHIPPED,
     model: Model = None,
     device: Device = None,
@@ -36,11 +47,14 @@ def demo(
     from lrisc_system.commands.demo import run_demo
     from lrisc_system.commands.models import open_link
     from lrisc_system.devices import find_device
+    from lrisc_system.lrisc_link import with_realism
+    from lrisc_system.realism import check_realism
 
     found = find_device(device)
+    check_realism(realism, realism_roi)
     link, detector = open_link(model, checkpoint, device=found)
     run_demo(
-        link,
+        with_realism(link, realism=realism, realism_roi=realism_roi),
         detector=detector,
         device=found,
         out=out,

@@ -13,7 +13,16 @@ from rich.console import Console
 from tyro.conf import Positional, arg
 
 from lrisc_system.limits import MAX_PIXELS
-from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, MaxPixels, Model, Seed
+from lrisc_system.options import (
+    AS_BANDWIDTH,
+    Checkpoint,
+    Device,
+    MaxPixels,
+    Model,
+    Realism,
+    RealismROI,
+    Seed,
+)
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
@@ -70,21 +79,6 @@ FadingOption = Annotated[
 Steps = Annotated[
     int | None,
     arg(help="Diffusion steps.", metavar="INT", help_behavior_hint="(default: the model's)"),
-]
-Realism = Annotated[
-    float,
-    arg(
-        help="Realism of the image in [0, 1]: 0 for the most faithful image, 1 for the most "
-        "natural one. Above 0, detail is invented: do not trust it.",
-    ),
-]
-RealismROI = Annotated[
-    float | None,
-    arg(
-        help="Realism in the region of interest, which the receiver finds in the image.",
-        metavar="FLOAT",
-        help_behavior_hint="(default: that of --realism)",
-    ),
 ]
 Preset = Annotated[
     str | None,
