@@ -19,8 +19,9 @@ class DiffusionConfig:
         schedule_steps: times T of the forward process.
         base_variance: mean squared error of the base image in [-1, 1] units, above 0.
         start_share: fraction of training samples at the start of one-step decoding, in [0, 1].
-        realism_deviation: deviation of the noise that one-step decoding starts from at realism 1;
-            in proportion below. At least 0.
+        realism: whether there is a second U-Net, for images of realism 1.
+        realism_deviation: deviation of the noise that its one-step decoding starts from, at least
+            0.
         min_weight, max_weight: limits of `w_t`, Eq. (10).
         tile_size, tile_overlap: in pixels, multiples of 16, `tile_overlap < tile_size`.
     """
@@ -30,6 +31,7 @@ class DiffusionConfig:
     schedule_steps: int = 8193
     base_variance: float = 0.01
     start_share: float = 0.5
+    realism: bool = False
     realism_deviation: float = 0.3
     min_weight: float = 1.0
     max_weight: float = 5.0

@@ -17,7 +17,7 @@ from cond_diffusion.hub import load, save
 from cond_diffusion.objective import diffusion_loss, truncated_snr_weight
 from cond_diffusion.samplers import Callback, Sampler
 from cond_diffusion.schedule import CosineSchedule
-from cond_diffusion.tiled import PredictTile, TiledPredictor
+from cond_diffusion.tiled import TiledPredictor
 from cond_diffusion.unet import ConditionalUNet, UNetConfig, Unit
 
 
@@ -39,11 +39,19 @@ class DiffusionDecoder(nn.Module):
         self.base = base
         self.schedule = CosineSchedule(config.schedule_steps)
         self.unet = ConditionalUNet(config.unet)
+        self.natural_unet = ConditionalUNet(config.unet) if config.realism else None
 
     @property
     def takes_realism(self) -> bool:
-        """Whether the network has an input for the realism."""
-        return self.config.unet.realism
+        """Whether there is a second U-Net, for natural images."""
+        return self.natural_unet is not None
+
+    def start_realism(self) -> bool:
+        """Start the second U-Net from the first, if it has not been trained; tell whether."""
+        if self.natural_unet is None or self.natural_unet.head.weight.any():
+            return False
+        self.natural_unet.load_state_dict(self.unet.state_dict())
+        return True
 
     def predict(
         self,
@@ -52,7 +60,7 @@ class DiffusionDecoder(nn.Module):
         y_hat: Tensor,
         *,
         base: Tensor,
-        realism: Tensor | None = None,
+        natural: bool = False,
     ) -> Tensor:
         """Predict the image, `X_theta(x_t, y_hat, t / T)` of Eqs. (9) and (10).
 
@@ -65,8 +73,14 @@ class DiffusionDecoder(nn.Module):
             t: times (B,).
             y_hat: (B, C, H/16, W/16).
             base: first guess, shaped as `x_t`, on the scale of [-1, 1].
-            realism: in [0, 1] (B,); 0 by default.
+            natural: predict by the second U-Net.
+
+        Raises:
+            ValueError: if there is no second U-Net.
         """
+        unet = self.natural_unet if natural else self.unet
+        if unet is None:
+            raise ValueError("expected a decoder with realism in its config, got one without")
         variance = self.config.base_variance if self.base is not None else 1.0
         x_t, base = x_t.float(), base.float()
         alpha_bar = self.schedule.alpha_bar[t].view(-1, 1, 1, 1)  # (B,) -> (B, 1, 1, 1)
@@ -74,8 +88,7 @@ class DiffusionDecoder(nn.Module):
         gain = variance * alpha_bar.sqrt() / innovation
         relative_deviation = ((1 - alpha_bar) / innovation).sqrt()
         linear = base + gain * (x_t - alpha_bar.sqrt() * base)
-        asked = () if realism is None else (realism,)
-        branch = self.unet(x_t, base, y_hat, t / self.schedule.steps, *asked)
+        branch = unet(x_t, base, y_hat, t / self.schedule.steps)
         return linear + relative_deviation * branch.float()
 
     def estimate(
@@ -84,22 +97,22 @@ class DiffusionDecoder(nn.Module):
         y_hat: Tensor,
         *,
         generator: Generator | None = None,
-        realism: Tensor | None = None,
+        natural: bool = False,
     ) -> Estimate:
         """Estimate the image at one random time per sample, for training.
 
         A fraction `start_share` of the samples is at the start of one-step decoding, `t = T - 1`,
-        with weight 1; there `x_T` is noise of `realism_deviation` times the realism. The time of
-        the others is uniform. Gradients reach the network, the base and `y_hat`.
+        with weight 1; there `x_T` is 0, or for natural images noise of `realism_deviation`. The
+        time of the others is uniform. Gradients reach the network, the base and `y_hat`.
 
         Args:
             image: (B, 3, H, W) in [0, 1], H and W multiples of 16.
             y_hat: (B, C, H/16, W/16).
             generator: on `image`'s device.
-            realism: that each image should have, in [0, 1] (B,); 0 by default.
+            natural: estimate by the second U-Net, for images of realism 1.
 
         Raises:
-            ValueError: if the shapes do not match, or the network has no input for the realism.
+            ValueError: if the shapes do not match, or there is no second U-Net.
         """
         self._check(y_hat)
         size = (y_hat.shape[2] * LATENT_STRIDE, y_hat.shape[3] * LATENT_STRIDE)
@@ -110,7 +123,7 @@ class DiffusionDecoder(nn.Module):
             2 * image.float() - 1,
             self.schedule,
             start_share=self.config.start_share,
-            start_deviation=0.0 if realism is None else self.config.realism_deviation * realism,
+            start_deviation=self._one_step_deviation(natural),
             generator=generator,
         )
         weight = truncated_snr_weight(
@@ -119,7 +132,7 @@ class DiffusionDecoder(nn.Module):
             maximum=self.config.max_weight,
         ).where(~drawn.at_start, 1.0)
         estimate = self.predict(
-            drawn.x_t, drawn.t, y_hat, base=self._base_image(y_hat), realism=realism
+            drawn.x_t, drawn.t, y_hat, base=self._base_image(y_hat), natural=natural
         )
         return Estimate(image=(estimate + 1) / 2, weight=weight)
 
@@ -159,10 +172,11 @@ class DiffusionDecoder(nn.Module):
             timesteps: falling times of the predictions in [0, T), instead of `steps`.
             sigmas: falling noise levels `sqrt((1 - abar) / abar)`, instead of `steps`.
             start: x_t (B, 3, 16 ceil(H/16), 16 ceil(W/16)) at the first time, or the deviation of
-                normal noise, 0 for zeros. By default the sampler's `start_deviation`, or else
-                `realism_deviation` times the realism for one prediction and 0.8 for several.
+                normal noise, 0 for zeros. By default the sampler's `start_deviation`, or else 0 for
+                one prediction (`realism_deviation` at realism 1) and 0.8 for several.
             eta: share of fresh noise in each step of `DDIM`, in [0, 1].
-            realism: 0 for the most faithful image, 1 for the most natural one, in [0, 1].
+            realism: 0 for the most faithful image, 1 for the most natural one, in [0, 1]. Between,
+                both are decoded and interpolated (Freirich et al. 2021, Theorem 2).
             callback: `(step, t, x_0)`, called after each prediction, x_0 in [-1, 1].
 
         Returns:
@@ -173,45 +187,41 @@ class DiffusionDecoder(nn.Module):
                 returns another shape or a number that is not finite.
         """
         self._check(y_hat)
-        predictor = TiledPredictor(
-            self._predict_with(realism, batch=len(y_hat), device=y_hat.device),
-            base=self._base_image,
-            y_hat=crop_latent(y_hat, image_size=image_size),
-            tile_size=self.config.tile_size,
-            tile_overlap=self.config.tile_overlap,
-        )
-        image = sample_image(
-            predictor,
-            self.schedule,
-            default_steps=self.config.steps,
-            generator=generator,
-            steps=steps,
-            sampler=sampler,
-            timesteps=timesteps,
-            sigmas=sigmas,
-            start=start,
-            one_step_deviation=self.config.realism_deviation * realism,
-            eta=eta,
-            callback=callback,
-        )
+        if not 0 <= realism <= 1:
+            raise ValueError(f"expected a realism in [0, 1], got {realism}")
+
+        def sample(natural: bool) -> Tensor:
+            predictor = TiledPredictor(
+                partial(self.predict, natural=natural),
+                base=self._base_image,
+                y_hat=crop_latent(y_hat, image_size=image_size),
+                tile_size=self.config.tile_size,
+                tile_overlap=self.config.tile_overlap,
+            )
+            return sample_image(
+                predictor,
+                self.schedule,
+                default_steps=self.config.steps,
+                generator=generator,
+                steps=steps,
+                sampler=sampler,
+                timesteps=timesteps,
+                sigmas=sigmas,
+                start=start,
+                one_step_deviation=self._one_step_deviation(natural),
+                eta=eta,
+                callback=callback,
+            )
+
+        if realism in (0, 1):
+            image = sample(natural=realism == 1)
+        else:
+            image = sample(natural=False).lerp_(sample(natural=True), realism)
         height, width = image_size
         return image[:, :, :height, :width].clamp_(0, 1)  # rounding of the blending can exceed 1
 
-    def _predict_with(self, realism: float, *, batch: int, device: torch.device) -> PredictTile:
-        """Return `predict` with the realism of all images of a batch.
-
-        Raises:
-            ValueError: if it is not in [0, 1], or above 0 and the network has no input for it.
-        """
-        if not 0 <= realism <= 1:
-            raise ValueError(f"expected a realism in [0, 1], got {realism}")
-        if realism == 0:
-            return self.predict
-        if not self.takes_realism:
-            raise ValueError(
-                f"expected realism 0, for the network has no input for it, got {realism}"
-            )
-        return partial(self.predict, realism=torch.full((batch,), float(realism), device=device))
+    def _one_step_deviation(self, natural: bool) -> float:
+        return self.config.realism_deviation if natural else 0.0
 
     def set_latent_scale(self, scale: Tensor) -> None:
         """Set the standard deviation (C,) of each latent channel; ones by default.

@@ -27,7 +27,6 @@ class UNetConfig:
         condition_channels: channels of `y_hat`'s features for unit 1; unit `j` gets `j` times that.
         attention_heads, attention_width: number of heads of the linear attention, channels of each.
         checkpoint_gradients: recompute each unit in the backward pass, to save memory.
-        realism: whether the network takes the realism that the image should have.
     """
 
     base_channels: int = 64
@@ -38,7 +37,6 @@ class UNetConfig:
     attention_heads: int = 4
     attention_width: int = 32
     checkpoint_gradients: bool = False
-    realism: bool = False
 
     def __post_init__(self) -> None:
         for name in ("base_channels", "condition_channels"):
@@ -64,7 +62,6 @@ class UNetConfig:
             patch_size=2,
             condition_channels=16,
             attention_heads=1,
-            realism=True,
         )
 
     @classmethod
@@ -77,7 +74,6 @@ class UNetConfig:
             patch_size=2,
             condition_channels=24,
             attention_heads=2,
-            realism=True,
         )
 
     @classmethod
@@ -90,7 +86,6 @@ class UNetConfig:
             condition_channels=8,
             attention_heads=1,
             attention_width=8,
-            realism=True,
         )
 
 
@@ -111,21 +106,6 @@ class TimeEmbedding(nn.Module):
         """Embed the times."""
         phase = time.float()[:, None] * self.frequencies  # (B, octaves)
         return self.mlp(torch.cat([phase.sin(), phase.cos()], dim=1))
-
-
-class RealismEmbedding(nn.Module):
-    """Features (B, width) of the realism (B,) in [0, 1]; they are zero before training."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
-        for parameter in self.mlp[-1].parameters():
-            nn.init.zeros_(parameter)
-
-    def forward(self, realism: Tensor) -> Tensor:
-        """Embed the realism."""
-        features: Tensor = self.mlp(realism[:, None])
-        return features
 
 
 class Unit(nn.Module):
@@ -168,7 +148,6 @@ class ConditionalUNet(nn.Module):
         time_width = 4 * config.base_channels
 
         self.time = TimeEmbedding(time_width)
-        self.realism = RealismEmbedding(time_width) if config.realism else None
         self.conditioner = Conditioner(
             latent_channels=config.latent_channels,
             width=config.condition_channels,
@@ -193,14 +172,7 @@ class ConditionalUNet(nn.Module):
             nn.init.zeros_(parameter)
         self.to(memory_format=torch.channels_last)  # a sixth faster on CPUs at narrow widths
 
-    def forward(
-        self,
-        x_t: Tensor,
-        base: Tensor,
-        y_hat: Tensor,
-        time: Tensor,
-        realism: Tensor | None = None,
-    ) -> Tensor:
+    def forward(self, x_t: Tensor, base: Tensor, y_hat: Tensor, time: Tensor) -> Tensor:
         """Predict the correction of the linear estimate from `x_t` and `base`.
 
         Args:
@@ -208,21 +180,12 @@ class ConditionalUNet(nn.Module):
             base: the first guess of the image, same shape, in [-1, 1].
             y_hat: the received latent (B, C, H/16, W/16).
             time: `t / T` (B,).
-            realism: in [0, 1] (B,); 0 by default.
 
         Returns:
             (B, 3, H, W), all zeros before training.
-
-        Raises:
-            ValueError: if a realism is given and the config has no input for it.
         """
         patch = self.config.patch_size
-        embedding = self.time(time)
-        if self.realism is not None:
-            wanted = torch.zeros_like(time) if realism is None else realism
-            embedding = embedding + self.realism(wanted)
-        elif realism is not None:
-            raise ValueError("expected a U-Net with an input for the realism, got one without")
+        time = self.time(time)
         x = torch.cat([x_t, base], dim=1).contiguous(memory_format=torch.channels_last)
         x = self.stem(F.pixel_unshuffle(x, patch))  # (B, 6, H, W) -> (B, c, H/patch, W/patch)
         features = self.conditioner(y_hat)
@@ -233,7 +196,7 @@ class ConditionalUNet(nn.Module):
                 x = self.downs[index - 1](x)
             if index < CONDITIONED_UNITS:
                 x = torch.cat([x, features[index]], dim=1)
-            x = unit(x, embedding)
+            x = unit(x, time)
             skips.append(x)
 
         for index in reversed(range(self.config.units)):
@@ -241,5 +204,5 @@ class ConditionalUNet(nn.Module):
                 height, width = skips[index].shape[2:]
                 # an odd side was rounded up when it was halved
                 x = skips[index] + self.ups[index](x)[:, :, :height, :width]
-            x = self.up_units[index](x, embedding)
+            x = self.up_units[index](x, time)
         return F.pixel_shuffle(self.head(F.silu(self.norm(x))), patch)

@@ -144,7 +144,9 @@ BASE = LRISCConfig(
         window=8,
         levels=(0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256),
     ),
-    diffusion=DiffusionConfig(unet=UNetConfig.base(latent_channels=256), start_share=0.75),
+    diffusion=DiffusionConfig(
+        unet=UNetConfig.base(latent_channels=256), start_share=0.75, realism=True
+    ),
     adapter_hidden=96,
     alpha=0.4,
 )
@@ -160,7 +162,9 @@ SMALL = LRISCConfig(
         window=8,
         levels=(0, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256),
     ),
-    diffusion=DiffusionConfig(unet=UNetConfig.small(latent_channels=256), start_share=0.75),
+    diffusion=DiffusionConfig(
+        unet=UNetConfig.small(latent_channels=256), start_share=0.75, realism=True
+    ),
     adapter_hidden=96,
     alpha=0.4,
 )
@@ -173,6 +177,7 @@ TINY = LRISCConfig(
     ),
     diffusion=DiffusionConfig(
         unet=UNetConfig.tiny(latent_channels=32),
+        realism=True,
         tile_size=128,
         tile_overlap=32,
     ),

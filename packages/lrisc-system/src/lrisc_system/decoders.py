@@ -101,7 +101,7 @@ class RealisticDecoder(ImageDecoder, Protocol):
 
     @property
     def takes_realism(self) -> bool:
-        """Whether its network has an input for the realism."""
+        """Whether it gives images of realism above 0."""
         ...
 
     def estimate(
@@ -110,9 +110,9 @@ class RealisticDecoder(ImageDecoder, Protocol):
         y_hat: Tensor,
         *,
         generator: Generator | None = None,
-        realism: Tensor | None = None,
+        natural: bool = False,
     ) -> TrainingEstimate:
-        """Estimate `image` (B, 3, H, W) from y_hat, with a realism (B,) in [0, 1]."""
+        """Estimate `image` (B, 3, H, W) from y_hat, faithfully or with realism 1."""
         ...
 
 
@@ -127,13 +127,13 @@ def estimate_image(
     y_hat: Tensor,
     *,
     generator: Generator | None = None,
-    realism: Tensor | None = None,
+    natural: bool = False,
 ) -> TrainingEstimate:
-    """Estimate images (B, 3, H, W) from y_hat for the loss, with a realism (B,) if one is given."""
-    if realism is None:
+    """Estimate images (B, 3, H, W) from y_hat for the loss, faithfully or with realism 1."""
+    if not natural:
         return decoder.estimate(image, y_hat, generator=generator)
     realistic = cast(RealisticDecoder, decoder)
-    return realistic.estimate(image, y_hat, generator=generator, realism=realism)
+    return realistic.estimate(image, y_hat, generator=generator, natural=True)
 
 
 @dataclass(frozen=True)

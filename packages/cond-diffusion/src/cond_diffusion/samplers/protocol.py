@@ -22,8 +22,8 @@ class Sampler(Protocol):
     - `timesteps(count) -> Tensor`: the times for `count` predictions. Without it, they have equal
       strides (`CosineSchedule.timesteps`).
     - `start_deviation`: deviation of the noise to start from. Without it, one prediction starts
-      from the config's `realism_deviation` times the realism and several from 0.8; None is that
-      of one prediction.
+      from zeros (natural images from the config's `realism_deviation`) and several from 0.8; None
+      is that of one prediction.
     """
 
     def __call__(

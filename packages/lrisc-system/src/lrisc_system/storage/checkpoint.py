@@ -84,8 +84,8 @@ def load_model(
         ) from error
 
 
-WITHOUT_EFFECT = ("decoder.unet.realism.",)
-"""Parameters that are zero before training; the weights to start from may lack them."""
+WITHOUT_EFFECT = ("decoder.natural_unet.",)
+"""Parameters that start from others (`start_realism`), so that trained weights may lack them."""
 
 
 def load_start(model: nn.Module, folder: Path, *, preset: str, fresh: tuple[str, ...] = ()) -> None:

@@ -1,4 +1,4 @@
-"""The adversarial part of the loss: images of high realism shall look like source images."""
+"""The adversarial part of the loss: received images shall look like source images."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class AdversarialTerms:
 class Adversary(nn.Module):
     """Trains a critic, and a model against it.
 
-    The realism of an image weighs its adversarial loss; inside the region of interest, where the
-    image should be faithful, it counts half as much as outside.
+    Inside the region of interest, where the image should be faithful, the adversarial loss counts
+    half as much as outside.
 
     Args:
         weight: norm of the adversarial gradient of the images, relative to that of their
@@ -52,7 +52,6 @@ class Adversary(nn.Module):
         x_hat: Tensor,
         *,
         mask: Tensor,
-        realism: Tensor,
         step: int | None,
         generator: Generator,
     ) -> AdversarialTerms:
@@ -62,22 +61,19 @@ class Adversary(nn.Module):
             x: source images, (B, 3, H, W) in [0, 1].
             x_hat: received images, of the same shape.
             mask: smoothed ROI mask M, (B, 1, H, W) in [0, 1].
-            realism: of each received image, (B,) in [0, 1].
             step: of the stage; None is after the warm-up.
             generator: of the critic's view, on the CPU.
         """
         view = View.draw(generator)
         learned = critic_loss(
-            self.critic(x, x, view=view),
-            self.critic(x_hat.detach(), x, view=view),
-            weight=realism,
+            self.critic(x, x, view=view), self.critic(x_hat.detach(), x, view=view)
         )
         if step is not None and step < self.warmup:
             return AdversarialTerms(x_hat, x_hat.new_zeros(()), learned)
         for_distortion, for_critic = balance_gradients(x_hat, ratio=self.weight)
         with frozen(self.critic):
             logits = self.critic(for_critic, x, view=view)
-        weight = realism.view(-1, 1, 1, 1) * (1 - (1 - ROI_SHARE) * mask.detach())
+        weight = 1 - (1 - ROI_SHARE) * mask.detach()
         loss = adversarial_loss(logits, weight=view.cut(weight))
         return AdversarialTerms(for_distortion, loss, learned)
 

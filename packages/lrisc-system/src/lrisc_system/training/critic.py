@@ -137,17 +137,15 @@ def _stack(*layers: tuple[int, int, int]) -> nn.Sequential:
     return nn.Sequential(*modules[:-1])
 
 
-def critic_loss(real: list[Tensor], fake: list[Tensor], *, weight: Tensor) -> Tensor:
+def critic_loss(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     """Compute the hinge loss of the critic, a scalar.
 
     Args:
         real: logits of source images.
         fake: logits of received images.
-        weight: of each received image, (B,).
     """
-    weight = weight[:, None, None, None] / weight.mean().clamp(min=1e-6)
     losses = [
-        F.relu(1 - on_real).mean() + (weight * F.relu(1 + on_fake)).mean()
+        F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean()
         for on_real, on_fake in zip(real, fake, strict=True)
     ]
     return torch.stack(losses).mean()

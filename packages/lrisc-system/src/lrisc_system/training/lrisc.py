@@ -64,6 +64,13 @@ class TrainableLRISC:
         """Initialise a model from photos in closed form."""
         start_in_closed_form(model, photos, seed=seed)
 
+    def begin_stage(self, model: LRISC, stage: Stage) -> list[str]:
+        """Start what is trained for realism from what is trained for fidelity, if it is new."""
+        start = getattr(model.decoder, "start_realism", None)
+        if not stage.realism or start is None or not start():
+            return []
+        return [name for name, _ in stage.parameters(model)]
+
     def objective(
         self, model: LRISC, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
     ) -> TrainingObjective:

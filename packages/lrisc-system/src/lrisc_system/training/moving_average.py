@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
@@ -36,6 +38,12 @@ class MovingAverage:
         averages = [self.tensors[name] for name in parameters]
         update = get_ema_multi_avg_fn(min(self.decay, (1 + step) / (10 + step)))
         update(averages, [parameter.detach() for parameter in parameters.values()], None)
+
+    def restart(self, model: nn.Module, names: Collection[str]) -> None:
+        """Forget the average of some parameters, which were set to other values."""
+        for name, parameter in model.named_parameters():
+            if name in names:
+                self.tensors[name] = parameter.detach().clone()
 
     def place_like(self, model: nn.Module) -> None:
         """Move and shard the average as the model's parameters are."""

@@ -101,7 +101,7 @@ class TrainingObjective(nn.Module):
         self.lambda_grid = lambda_grid
         self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
-        if stage.realism[1] > 0 and not takes_realism(system.decoder):
+        if stage.realism and not takes_realism(system.decoder):
             raise ValueError(
                 f"stage {stage.name}: expected an image decoder that takes a realism, got "
                 f"{type(system.decoder).__name__}"
@@ -151,9 +151,12 @@ class TrainingObjective(nn.Module):
 
         clean = clean_images(self.stage.clean_share, part=part, count=count)
         latent = torch.cat([sent.source.prior.y_tilde[:clean], sent.y_hat[clean:]])
-        realism = draw_realism(self.stage, count, generator)
         estimate = estimate_image(
-            self.system.decoder, samples.image, latent, generator=generator, realism=realism
+            self.system.decoder,
+            samples.image,
+            latent,
+            generator=generator,
+            natural=self.stage.realism,
         )
         x, x_hat = samples.image, estimate.image.float()
         mask = sent.source.mask.float()
@@ -164,7 +167,6 @@ class TrainingObjective(nn.Module):
                     x,
                     x_hat,
                     mask=mask,
-                    realism=torch.ones(count, device=device) if realism is None else realism,
                     step=step,
                     generator=Generator().manual_seed(seed),
                 )
@@ -196,18 +198,6 @@ class TrainingObjective(nn.Module):
                 adversarial=adversarial,
                 critic=critic,
             )
-
-
-def draw_realism(stage: Stage, count: int, generator: Generator) -> Tensor | None:
-    """Draw the realism of each image, (B,); None if the stage asks for none.
-
-    Uniform over three times the stage's range, about its middle, and cut to the range: each end
-    has a third of the images.
-    """
-    low, high = stage.realism
-    if high == 0:
-        return None
-    return uniform(2 * low - high, 2 * high - low, count, generator).clamp(low, high)
 
 
 def clean_images(fraction: float, *, part: int, count: int) -> int:

@@ -36,8 +36,7 @@ class Stage:
         crop: side of the training crops.
         scale: range of the factor by which photos are enlarged before they are cut.
         batch_size: images in a step, over all processes.
-        realism: range of the realism asked of the image decoder, for each image; a third of the
-            images has the lowest, a third the highest, the others lie between.
+        realism: whether images of realism 1 are asked of the image decoder, instead of 0.
         adversarial_weight: norm of the adversarial gradient of the images, relative to that of
             their distortion; 0 trains without a critic.
         adversarial_warmup: steps in which the critic learns alone.
@@ -62,7 +61,7 @@ class Stage:
     crop: int = 256
     scale: tuple[float, float] = (1.0, 1.0)
     batch_size: int = 16
-    realism: tuple[float, float] = (0.0, 0.0)
+    realism: bool = False
     adversarial_weight: float = 0.0
     adversarial_warmup: int = 0
 
@@ -84,9 +83,6 @@ class Stage:
             raise ValueError(
                 f"expected adversarial_weight of at least 0, got {self.adversarial_weight:g}"
             )
-        if not 0 <= self.realism[0] <= self.realism[1] <= 1:
-            low, high = self.realism
-            raise ValueError(f"expected realism as a range in [0, 1], got {low:g} to {high:g}")
         for name, least in (
             ("snr_db", -math.inf),
             ("eta", 0.0),

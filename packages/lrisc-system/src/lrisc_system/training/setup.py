@@ -252,8 +252,8 @@ def split_off_realism(recipe: Recipe, model: nn.Module) -> tuple[Recipe, list[st
     """
     if takes_realism(getattr(model, "decoder", None)):
         return recipe, []
-    kept = tuple(stage for stage in recipe.stages if stage.realism[1] == 0)
-    left_out = [stage.name for stage in recipe.stages if stage.realism[1] > 0]
+    kept = tuple(stage for stage in recipe.stages if not stage.realism)
+    left_out = [stage.name for stage in recipe.stages if stage.realism]
     return (replace(recipe, stages=kept), left_out) if kept else (recipe, [])
 
 

@@ -42,6 +42,10 @@ class TrainableModel(Protocol[Model]):
         """Initialise a model from photos in closed form."""
         ...
 
+    def begin_stage(self, model: Model, stage: Stage) -> list[str]:
+        """Set what the weights of a stage start from; list the parameters that were set."""
+        ...
+
     def objective(
         self, model: Model, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
     ) -> nn.Module:

@@ -177,6 +177,7 @@ class Trainer:
         stage, settings, accelerator = self.recipe.stages[index], self.settings, self.accelerator
         if self.schedule.is_over(index, first_step, self._seconds()):
             return first_step
+        self.average.restart(self.model, self.trainable.begin_stage(self.model, stage))
         on_gpu, sharded = accelerator.device.type == "cuda", accelerator.is_fsdp2
         # FSDP cannot shard parameters in the memory format channels_last.
         if sharded or on_gpu:

@@ -105,6 +105,10 @@ class TrainableDeepJSCC:
         """Set a model's weights from photos in closed form."""
         start_deepjscc(model, photos, seed=seed)
 
+    def begin_stage(self, model: DeepJSCC, stage: Stage) -> list[str]:
+        """Set nothing."""
+        return []
+
     def objective(
         self, model: DeepJSCC, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
     ) -> DeepJSCCObjective:
