@@ -6,7 +6,9 @@ from torch import nn
 
 from cond_diffusion import DiffusionConfig, DiffusionDecoder, TruncatedDDIM, UNetConfig
 
-CONFIG = DiffusionConfig(unet=UNetConfig.tiny(), tile_size=64, tile_overlap=16, start_share=1.0)
+CONFIG = DiffusionConfig(
+    unet=UNetConfig.tiny(), realism=True, tile_size=64, tile_overlap=16, start_share=1.0
+)
 SIZE = (32, 48)
 
 
@@ -14,7 +16,8 @@ SIZE = (32, 48)
 def decoder(awaken):
     decoder = DiffusionDecoder(CONFIG)
     awaken(decoder.unet)
-    nn.init.normal_(decoder.unet.realism.mlp[-1].weight)
+    decoder.start_realism()
+    nn.init.normal_(decoder.natural_unet.head.weight, std=0.05)
     return decoder
 
 
@@ -27,53 +30,57 @@ def decode(decoder, realism, *, seed=0, **options):
     return decoder.decode(y_hat(), image_size=SIZE, generator=noise, realism=realism, **options)
 
 
-def test_it_changes_nothing_before_training(awaken):
+def test_realism_starts_from_the_faithful_network_once(awaken):
     decoder = DiffusionDecoder(CONFIG)
     awaken(decoder.unet)
-    faithful, natural = (decode(decoder, realism, start=0.0) for realism in (0.0, 1.0))
-    assert torch.equal(faithful, natural)
+    assert decoder.start_realism()
+    assert torch.equal(decode(decoder, 1.0, start=0.0), decode(decoder, 0.0))
+    nn.init.ones_(decoder.natural_unet.head.bias)
+    assert not decoder.start_realism()
+    assert decoder.natural_unet.head.bias.all()
 
 
-def test_realism_0_is_the_image_without_it(decoder):
-    generator = torch.Generator().manual_seed(0)
-    plain = decoder.decode(y_hat(), image_size=SIZE, generator=generator)
-    assert torch.equal(decode(decoder, 0.0), plain)
-    assert torch.equal(decode(decoder, 0.0, seed=5), plain)  # no noise
+def test_realism_0_is_the_image_of_a_decoder_without_it(decoder):
+    plain = DiffusionDecoder(dataclasses.replace(CONFIG, realism=False))
+    plain.unet.load_state_dict(decoder.unet.state_dict())
+    assert torch.equal(decode(decoder, 0.0), decode(plain, 0.0))
+    assert torch.equal(decode(decoder, 0.0, seed=5), decode(plain, 0.0))  # no noise
 
 
-def test_realism_starts_from_noise_in_proportion(decoder):
-    """The image is that of the same U-Net with the same noise given as the start."""
+def test_realism_1_starts_from_noise(decoder):
     noise = torch.randn(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
-    for realism in (0.25, 1.0):
-        given = decode(decoder, realism, start=0.3 * realism * noise)
-        assert torch.equal(decode(decoder, realism), given)
-        assert not torch.equal(decode(decoder, realism, seed=5), given)
-    assert not torch.equal(decode(decoder, 0.25), decode(decoder, 1.0))
+    assert torch.equal(decode(decoder, 1.0), decode(decoder, 1.0, start=0.3 * noise))
+    assert not torch.equal(decode(decoder, 1.0), decode(decoder, 1.0, seed=5))
 
 
-def test_the_network_sees_the_realism_beside_the_noise(decoder):
-    faithful, natural = (decode(decoder, realism, start=0.0) for realism in (0.0, 1.0))
-    assert not torch.equal(faithful, natural)
+@pytest.mark.parametrize("options", [{}, {"steps": 3}])
+def test_between_both_images_are_interpolated(decoder, options):
+    if options:  # several steps start from noise at realism 0 too: draw it twice
+        options = options | {"start": torch.randn(1, 3, *SIZE)}
+    faithful, natural = (decode(decoder, realism, **options) for realism in (0.0, 1.0))
+    between = decode(decoder, 0.25, **options)
+    torch.testing.assert_close(between, 0.75 * faithful + 0.25 * natural)
 
 
 def test_several_steps_take_a_realism_too(decoder):
     assert not torch.equal(decode(decoder, 0.0, steps=3), decode(decoder, 1.0, steps=3))
-    sampler = TruncatedDDIM(decoder.schedule)
-    one = decode(decoder, 1.0, sampler=sampler, steps=1)
+    one = decode(decoder, 1.0, sampler=TruncatedDDIM(decoder.schedule), steps=1)
     torch.testing.assert_close(one, decode(decoder, 1.0))
 
 
-def test_each_image_is_estimated_at_its_own_realism(decoder):
-    image, latent = torch.rand(2, 3, *SIZE), y_hat(2)
-    realism = torch.tensor([0.0, 1.0])
+def test_the_second_network_is_estimated_from_noise(decoder):
+    image, latent = torch.rand(1, 3, *SIZE), y_hat()
 
-    def estimate(asked):
+    def estimate(natural):
         noise = torch.Generator().manual_seed(3)
-        return decoder.estimate(image, latent, generator=noise, realism=asked).image
+        return decoder.estimate(image, latent, generator=noise, natural=natural).image
 
-    both, none = estimate(realism), estimate(None)
-    torch.testing.assert_close(both[0], none[0])
-    assert not torch.allclose(both[1], none[1], atol=1e-3)
+    estimate(True).sum().backward()
+    assert decoder.natural_unet.head.weight.grad is not None
+    assert decoder.unet.head.weight.grad is None
+    assert not torch.allclose(estimate(True), estimate(False), atol=1e-3)
+    decoder.natural_unet.load_state_dict(decoder.unet.state_dict())
+    assert not torch.allclose(estimate(True), estimate(False), atol=1e-3)  # because of the noise
 
 
 @pytest.mark.parametrize("realism", [-0.01, 1.01, float("nan")])
@@ -82,18 +89,16 @@ def test_realism_out_of_range(decoder, realism):
         decode(decoder, realism)
 
 
-def test_a_network_without_the_input():
-    unet = dataclasses.replace(CONFIG.unet, realism=False)
-    decoder = DiffusionDecoder(dataclasses.replace(CONFIG, unet=unet))
+def test_realism_deviation_out_of_range():
+    with pytest.raises(ValueError, match="expected realism_deviation of at least 0, got -1"):
+        dataclasses.replace(CONFIG, realism_deviation=-1.0)
+
+
+def test_a_decoder_without_it():
+    decoder = DiffusionDecoder(dataclasses.replace(CONFIG, realism=False))
     assert not decoder.takes_realism
+    assert not decoder.start_realism()
     assert decode(decoder, 0.0).shape == (1, 3, *SIZE)
-    with pytest.raises(ValueError, match="expected realism 0, for the network has no input"):
-        decode(decoder, 0.5)
-    with pytest.raises(ValueError, match="expected a U-Net with an input for the realism"):
-        decoder.unet(
-            torch.zeros(1, 3, 16, 16),
-            torch.zeros(1, 3, 16, 16),
-            torch.zeros(1, 8, 1, 1),
-            torch.zeros(1),
-            torch.ones(1),
-        )
+    for realism in (0.5, 1.0):
+        with pytest.raises(ValueError, match="expected a decoder with realism in its config"):
+            decode(decoder, realism)

@@ -58,7 +58,7 @@ def test_a_mask_decides_the_region(lrisc, photo, checkpoint, tmp_path):
 
 def test_realism_changes_the_image_and_is_checked_first(lrisc, photo, checkpoint, tmp_path):
     trained = load_model(Path(checkpoint))
-    torch.nn.init.normal_(trained.decoder.unet.head.weight, std=0.1)
+    torch.nn.init.normal_(trained.decoder.natural_unet.head.weight, std=0.1)
     save_model(trained, tmp_path / "trained")
     images = []
     for index, options in enumerate([(), ("--realism", 1), ("--realism", 1, "--realism-roi", 0)]):

@@ -237,9 +237,8 @@ def test_what_made_a_model_is_read_from_its_card(tmp_path):
 
 
 def test_training_starts_from_weights_without_a_realism(system, saved):
-    unet = replace(TINY.diffusion.unet, realism=False)
-    earlier = LRISC(replace(TINY, diffusion=replace(TINY.diffusion, unet=unet)))
+    earlier = LRISC(replace(TINY, diffusion=replace(TINY.diffusion, realism=False)))
     save_model(earlier, saved)
     load_start(system, saved, preset="tiny")
     assert torch.equal(system.g_a.linear.weight, earlier.g_a.linear.weight)
-    assert not system.decoder.unet.realism.mlp[-1].weight.any()
+    assert not system.decoder.natural_unet.head.weight.any()

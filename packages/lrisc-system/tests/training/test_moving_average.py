@@ -32,3 +32,16 @@ def test_the_first_average_is_a_copy_of_the_weights():
     average.place_like(model)
     average.gather()
     assert average.tensors["weight"] == 2
+
+
+def test_an_average_restarts_from_the_weights_for_some_parameters():
+    model = nn.Linear(1, 1)
+    average = MovingAverage(model, decay=0.9)
+    old = average.tensors["bias"].clone()
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 5.0)
+    average.restart(model, ["weight"])
+    assert average.tensors["weight"] == 5
+    assert torch.equal(average.tensors["bias"], old)
+    nn.init.zeros_(model.weight)
+    assert average.tensors["weight"] == 5

@@ -15,7 +15,6 @@ from lrisc_system.training.objective import (
     LossTerms,
     TrainingObjective,
     clean_images,
-    draw_realism,
     first_broken,
 )
 from lrisc_system.training.presets import RECIPES
@@ -70,18 +69,6 @@ def test_the_seed_decides_everything(system, samples, stage):
     assert not torch.equal(first, other)
 
 
-def test_realism_is_drawn_with_a_third_of_the_images_at_each_end():
-    stage = replace(STAGES[-1], realism=(0.2, 0.8))
-    realism = draw_realism(stage, 3000, torch.Generator().manual_seed(0))
-    assert realism.min() == pytest.approx(0.2)
-    assert realism.max() == pytest.approx(0.8)
-    for end in (0.2, 0.8):
-        assert float((realism == torch.tensor(end)).float().mean()) == pytest.approx(
-            1 / 3, abs=0.03
-        )
-    assert draw_realism(replace(stage, realism=(0.0, 0.0)), 4, torch.Generator()) is None
-
-
 def test_a_stage_of_realism_needs_a_decoder_that_takes_it(system):
     system.decoder = SynthesisDecoder(system.decoder.base)
     with pytest.raises(ValueError, match=r"4-realism: .* takes a realism, got SynthesisDecoder"):
@@ -89,7 +76,7 @@ def test_a_stage_of_realism_needs_a_decoder_that_takes_it(system):
 
 
 def test_the_critic_learns_alone_in_its_warmup(system, samples):
-    stage = replace(STAGES[-1], adversarial_warmup=5, realism=(0.5, 1.0))
+    stage = replace(STAGES[-1], adversarial_warmup=5)
     trained = freeze_all_but(stage, system)
     loss = objective(system, stage)
     early = loss(samples, seed=3, step=4)
