@@ -93,7 +93,7 @@ def test_time_embedding_tells_neighbouring_times_apart():
     [
         ({"base_channels": 12}, "base_channels to be a multiple of 8, got 12"),
         ({"condition_channels": 0}, "condition_channels to be a multiple of 8, got 0"),
-        ({"units": 3}, "at least 4 units, got 3"),
+        ({"units": 3}, r"units in \[4, 32\], got 3"),
         ({"patch_size": 4}, "patch_size 1 or 2, got 4"),
         ({"latent_channels": 0}, "latent_channels of at least 1, got 0"),
     ],

@@ -137,11 +137,11 @@ def test_mixed_precision_keeps_the_loss_in_float32(system, samples):
 
 
 def test_recomputing_gives_the_same_gradients(system, samples):
-    for parameter in system.decoder.unet.head.parameters():
+    for parameter in system.decoder.natural_unet.head.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     kept = gradients(system, STAGES[-1], samples)
     units = [module for module in system.modules() if hasattr(module, "checkpoint_gradients")]
-    assert len(units) == 2 * TINY.diffusion.unet.units
+    assert len(units) == 2 * 2 * TINY.diffusion.unet.units  # of two U-Nets
     for unit in units:
         unit.checkpoint_gradients = True
     recomputed = gradients(system, STAGES[-1], samples)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 COMPUTED = ".quantiles"
 """Suffix of parameters that are not trained: `Hyperprior.update` computes them from the prior."""
 
+NATURAL = "decoder.natural_unet."
+"""Prefix of the parameters that only stages with `realism` use, and so train."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -103,6 +106,7 @@ class Stage:
                 name.startswith(self.trainable)
                 and not name.startswith(self.frozen or ("\0",))
                 and not name.endswith(COMPUTED)
+                and (self.realism or not name.startswith(NATURAL))
             ):
                 yield name, parameter
 
