@@ -82,16 +82,24 @@ def decode_image(
     """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), in `steps` steps if some are named.
 
     Raises:
-        ValueError: if steps are named and the decoder takes none.
+        ValueError: if steps are named and the decoder takes none, or it returns another shape.
     """
     if steps is None:
-        return decoder.decode(y_hat, image_size=image_size, generator=generator)
-    if not takes_steps(decoder):
+        image = decoder.decode(y_hat, image_size=image_size, generator=generator)
+    elif takes_steps(decoder):
+        stepped = cast(SteppedDecoder, decoder)
+        image = stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
+    else:
         raise ValueError(
             f"expected no steps for an image decoder that does not sample in several, got {steps}"
         )
-    stepped = cast(SteppedDecoder, decoder)
-    return stepped.decode(y_hat, image_size=image_size, generator=generator, steps=steps)
+    expected = (len(y_hat), 3, *image_size)
+    if not isinstance(image, Tensor) or tuple(image.shape) != expected:
+        got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(
+            f"expected an image {expected} from {type(decoder).__name__}.decode, got {got}"
+        )
+    return image
 
 
 class RealisticDecoder(ImageDecoder, Protocol):

@@ -13,7 +13,7 @@ from lrisc_system.evaluation import run as run_module
 from lrisc_system.evaluation.rows import read_rows
 from lrisc_system.evaluation.run import list_tasks
 from lrisc_system.evaluation.set_figures import read_set_figures
-from lrisc_system.training.launching import launch
+from lrisc_system.training.launching import Group, launch
 
 QUIET = Console(quiet=True)
 FILES = {"evaluation.json", "results.csv", "summary.csv", "tables.md"}
@@ -135,7 +135,7 @@ def test_two_processes_find_the_same(finished, tmp_path, monkeypatch):
     options += [finished.checkpoint, "--links", "lrisc", "linear", "--snr-db", 4, 10]
     options += ["--cbr", finished.cbr, "--bandwidths", *finished.bandwidths]
     options += ["--seeds", 2, "--picture-cbr", 0.05]
-    assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], 2) == 0
+    assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], Group(2)) == 0
     assert len(list((tmp_path / "two" / "rows").iterdir())) == 2
     assert results(tmp_path / "two") == results(finished.out)
     assert set_figures(tmp_path / "two") == set_figures(finished.out)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -77,23 +79,80 @@ def copy_state(finished, place, output):
     return output
 
 
-def test_two_launched_processes_train_as_one(finished, photos, tmp_path):
-    """DDP averages the gradients of the same global batches, so the weights become the same."""
-    output = copy_state(finished, Position(2, 3), tmp_path / "run")
+def start_launched(photos, output, *options):
     accelerate = Path(sys.executable).with_name("accelerate")
-    command = [accelerate, "launch", "--num_processes", "2", "--cpu"]
-    command += ["-m", "lrisc_system.train", "--preset", "tiny", "--data", str(photos)]
-    command += ["--output", str(output), "--resume", "--workers", "0", "--validation-photos", "0"]
+    command = [accelerate, "launch", "-q", "--num_processes", "2", "--cpu", *options]
+    command += ["-m", "lrisc_system.train", "--preset", "tiny", "--data", photos]
+    command += ["--output", output, "--resume", "--workers", "0", "--validation-photos", "0"]
     command += ["--steps-scale", "1.5"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ONE_THREAD)
-    assert result.returncode == 0, result.stderr[-2000:]
-    assert json.loads((output / "run.json").read_text())["processes"] == 2
-    one, two = weights(finished), weights(output)
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ONE_THREAD,
+    )
+
+
+@pytest.fixture(scope="module")
+def launched(finished, photos, tmp_path_factory):
+    """The last steps of a run in two processes that `accelerate launch` started."""
+    output = copy_state(finished, Position(2, 3), tmp_path_factory.mktemp("launched") / "run")
+    process = start_launched(photos, output)
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error[-2000:]
+    return output
+
+
+def test_two_launched_processes_train_as_one(finished, launched):
+    """DDP averages the gradients of the same global batches, so the weights become the same."""
+    assert json.loads((launched / "run.json").read_text())["processes"] == 2
+    one, two = weights(finished), weights(launched)
     assert one.keys() == two.keys()
     # Sums in another order differ in the last bits, which Adam's division magnifies: 1e-6 was
     # seen. Anything else in the gradients would show as a share of the learning rate, 1e-3.
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=0, atol=1e-5)
+
+
+def test_two_machines_train_as_two_processes_bit_for_bit(finished, launched, photos, tmp_path):
+    """Two launchers on the loopback."""
+    output = copy_state(finished, Position(2, 3), tmp_path / "run")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    group = ["--num_machines", 2, "--main_process_ip", "127.0.0.1", "--main_process_port", port]
+    machines = [start_launched(photos, output, *group, "--machine_rank", n) for n in (0, 1)]
+    errors = [machine.communicate(timeout=600)[1] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], errors
+    card = json.loads((output / "run.json").read_text())
+    assert (card["processes"], card["resumed_at"]) == (2, ["stage2-step0000003"])
+    expected, got = weights(launched), weights(output)
+    assert expected.keys() == got.keys()
+    assert all(torch.equal(got[name], tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("processes", "number", "name"), [(1, signal.SIGINT, "SIGINT"), (2, signal.SIGTERM, "SIGTERM")]
+)
+def test_a_signal_saves_and_says_how_to_go_on(train, finished, tmp_path, processes, number, name):
+    """Of two processes, one gets the signal, and both stop after the same step."""
+    output = copy_state(finished, Position(5, 0), tmp_path / "run")
+    settings = {"accumulate": 2 // processes, "save_every": 100, "resume": True}
+    stop = {"place": "stage5-step0000001", "number": number}
+    codes, log = train(output, processes=processes, settings=settings, signal=stop)
+    assert codes == [128 + number] * processes, log
+    newest = output / "checkpoints" / "stage5-step0000002"
+    assert log.splitlines()[-1] == (
+        f"lrisc: stopped by {name}: {newest} is complete; the same command with --resume goes on "
+        "from there"
+    )
+    assert "Traceback" not in log
+    assert json.loads((output / "run.json").read_text())["place"] == {"stage": 5, "step": 2}
+    codes, log = train(output, processes=processes, settings=settings)
+    assert codes == [0] * processes, log
+    expected, got = weights(finished), weights(output)
+    assert all(torch.equal(got[name], tensor) for name, tensor in expected.items())
 
 
 @pytest.mark.parametrize("processes", [1, 2])

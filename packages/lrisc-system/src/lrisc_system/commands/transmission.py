@@ -12,7 +12,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, Model, Seed
+from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, PacketModel, Seed
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
@@ -98,7 +98,7 @@ def send(
     center_frequency_hz: float = 0.0,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
 ) -> None:
     """Encode a photo into a packet of channel symbols.
@@ -111,12 +111,14 @@ def send(
         center_frequency_hz: Frequency of the radio that will play the recording.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.packet_files import write_sent
     from lrisc_system.commands.simulation import load_source, send_source
     from lrisc_system.devices import find_device
 
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    check_output(packet, sources=[photo, mask])
     source = load_source(photo, mask)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     write_sent(
         sent,
@@ -144,9 +146,11 @@ def channel(
         sent: Packet file that `lrisc send` wrote.
         received: Write the received packet to this file.
     """
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.simulation import cross
     from lrisc_system.packets.packet import read_packet, write_packet
 
+    check_output(received, sources=[sent])
     write_packet(cross(read_packet(sent), snr_db, fading=fading, seed=seed), received)
 
 
@@ -163,7 +167,7 @@ def receive(
     steps: Steps = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
     seed: Seed = 0,
 ) -> None:
@@ -175,11 +179,13 @@ def receive(
         sent: SigMF recording that was sent, if the received one lacks the side information.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.packet_files import read_received
     from lrisc_system.commands.simulation import receive_packet
-    from lrisc_system.data.images import save_image
+    from lrisc_system.data.images import FORMATS, save_image
     from lrisc_system.devices import find_device
 
+    check_output(image, sources=[packet, sent], suffixes=FORMATS)
     received = read_received(packet, sent, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
     if snr_db is None:
@@ -202,7 +208,7 @@ def transmit(
     steps: Steps = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
     seed: Seed = 0,
 ) -> None:
@@ -211,6 +217,7 @@ def transmit(
     This is `lrisc send`, `channel` and `receive` in one, with a table of cost and quality.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.simulation import (
         cross,
         load_source,
@@ -218,12 +225,13 @@ def transmit(
         send_source,
     )
     from lrisc_system.commands.tables import Result, metrics_table
-    from lrisc_system.data.images import save_image
+    from lrisc_system.data.images import FORMATS, save_image
     from lrisc_system.devices import find_device
     from lrisc_system.metrics.quality import evaluate_pair
 
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    check_output(image, sources=[photo, mask], suffixes=FORMATS)
     source = load_source(photo, mask)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     arrived = cross(packet, snr_db, fading=fading, seed=seed)
     received = receive_packet(system, arrived, snr_db, steps=steps, seed=seed)

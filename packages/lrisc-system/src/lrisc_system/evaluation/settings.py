@@ -14,8 +14,8 @@ from lrisc_system.options import (
     Checkpoint,
     Device,
     IntegerOption,
-    Model,
     NumberOption,
+    PacketModel,
     PathOption,
 )
 from lrisc_system.radio.fading import Fading
@@ -92,7 +92,7 @@ class EvaluateSettings:
     earlier_results: PathOption = None
     published: bool = False
     checkpoint: Checkpoint = SHIPPED
-    model: Model = None
+    model: PacketModel = None
     device: Device = None
 
     def __post_init__(self) -> None:
@@ -109,6 +109,8 @@ class EvaluateSettings:
             raise ValueError(f"expected at least one seed, got {self.seeds}")
         if self.crop is not None and self.crop < 1:
             raise ValueError(f"expected a crop of at least one pixel, got {self.crop}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"expected steps of at least 1, got {self.steps}")
         if self.published and (
             self.crop is not None
             or self.fading is not Fading.none

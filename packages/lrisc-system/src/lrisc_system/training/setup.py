@@ -11,12 +11,14 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
 
+from lrisc_system.config import STRIDE
 from lrisc_system.data.crops import DataPartition, mix_seed
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits
 from lrisc_system.data.photos import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.data.shards import ShardCrops, list_shards
 from lrisc_system.decoders import takes_realism
 from lrisc_system.devices import find_device
+from lrisc_system.link import check_snr_db
 from lrisc_system.losses import Perceptual, sum_distances
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.training.recipes import Recipe, Stage
@@ -79,16 +81,23 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
 
 
 def check_stages(recipe: Recipe, *, parts: int) -> None:
-    """Check that the batches of all stages can be split.
+    """Check that the batches of all stages can be split, and that a model takes the crops.
 
     Args:
         recipe: recipe of the run.
         parts: micro-batches in a step, processes times accumulation.
 
     Raises:
-        ValueError: if a batch size is not a multiple of `parts`.
+        ValueError: if a batch size is not a multiple of `parts`, a crop is not one of 16 pixels, or
+            an SNR lies outside the range of links.
     """
     for stage in recipe.stages:
+        if stage.crop % STRIDE:
+            raise ValueError(
+                f"stage {stage.name}: expected a crop that divides by {STRIDE}, got {stage.crop}"
+            )
+        for snr_db in stage.snr_db:
+            check_snr_db(snr_db)
         if stage.batch_size % parts:
             raise ValueError(
                 f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
@@ -142,15 +151,12 @@ def load_loss_networks(
     return sum_distances(networks)
 
 
-def open_data(
-    settings: TrainSettings, *, detector: SaliencyDetector, device: torch.device
-) -> tuple[Source, list[Path]]:
-    """Open the training crops, and list the photos held out for validation.
+def open_data(settings: TrainSettings, *, detector: SaliencyDetector) -> tuple[Source, list[Path]]:
+    """List the training photos, and those held out for validation; no photo is read yet.
 
     Args:
         settings: settings of the run.
         detector: makes the saliency maps of photos that have no mask.
-        device: device that trains.
 
     Raises:
         ValueError: if there are no photos, no shards, or a photo has no mask.
@@ -162,18 +168,20 @@ def open_data(
     if not photos:
         raise ValueError(f"expected photos to train on in {settings.data}, got only held-out ones")
     masks = find_masks(photos, settings.masks) if settings.masks else None
-    return cache_photos(PhotoCrops(photos, masks, detector), settings.cache, device), held_out
+    return PhotoCrops(photos, masks, detector), held_out
 
 
-def cache_photos(photos: PhotoCrops, cache: str, device: torch.device) -> Source:
+def cache_photos(photos: Source, cache: str, device: torch.device) -> Source:
     """Decode photos once into a cache, if there is one.
 
     Args:
-        photos: photos to train on.
+        photos: photos to train on; shards are never cached.
         cache: where to keep them: ram, device, none, or auto, the first of device and ram that has
             enough free memory.
         device: device that trains.
     """
+    if not isinstance(photos, PhotoCrops):
+        return photos
     candidates = {"device": [device], "ram": [CPU], "auto": [device, CPU], "none": []}[cache]
     size = decoded_bytes(photos) if cache == "auto" else 0
     for candidate in candidates:
