@@ -209,3 +209,58 @@ def test_the_cpu_is_the_default_device(lrisc, photo, checkpoint, tmp_path):
         assert code == 0
         images.append(load_image(target))
     assert torch.equal(*images)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["send", "a.png", "a.png"], "expected another file to write than the source"),
+        (["channel", "a.png", "a.png"], "expected another file to write than the source"),
+        (["receive", "a.png", "a.png"], "expected another file to write than the source"),
+        (["transmit", "a.png", "a.png"], "expected another file to write than the source"),
+        (["send", "a.png", "none/b.lrisc"], "expected an existing folder"),
+        (["receive", "b.lrisc", "b.xyz"], "expected a suffix of"),
+        (["transmit", "a.png", "b.xyz"], "expected a suffix of"),
+        (["average", "a", "b", "--out", "a.png"], "a new or an empty output folder, got a.png"),
+        (["demo", "--out", "a.png"], "expected a folder to write to, got"),
+        (["evaluate", "--data", ".", "--out", "a.png"], "expected a folder to write to, got"),
+        (
+            ["train", "--preset", "tiny", "--data", ".", "--output", "a.png/run"],
+            "expected a folder to write to, got",
+        ),
+    ],
+)
+def test_outputs_are_refused_before_anything_is_computed(
+    lrisc, one_line, photo, monkeypatch, arguments, message
+):
+    """No model is read: none is there."""
+    monkeypatch.chdir(photo.parent)
+    before = photo.read_bytes()
+    if arguments[0] in ("send", "receive", "transmit", "demo", "evaluate"):
+        arguments = [*arguments, "--checkpoint", "nowhere"]
+    assert message in one_line(lrisc(*arguments))
+    assert photo.read_bytes() == before
+
+
+DECODER = """
+import torch
+from lrisc_system import LRISC
+
+class Mine(torch.nn.Module):
+    def decode(self, y_hat, *, image_size, generator=None):
+        return y_hat.nothing
+
+def make(config):
+    return LRISC(config, decoder=Mine())
+"""
+
+
+def test_an_error_in_a_users_decoder_is_one_line(lrisc, one_line, checkpoint, photo, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    monkeypatch.setattr("sys.path", [str(photo.parent), *sys.path])
+    (photo.parent / "faulty_decoder.py").write_text(DECODER)
+    options = ["--checkpoint", checkpoint, "--model", "faulty_decoder:make"]
+    line = one_line(lrisc("transmit", "a.png", "b.png", *options))
+    assert "AttributeError: 'Tensor' object has no attribute 'nothing'" in line
+    assert "faulty_decoder.py:7; LRISC_TRACEBACK=1 prints the traceback)" in line
+    assert not (photo.parent / "b.png").exists()

@@ -1,7 +1,9 @@
 import csv
 import io
 import json
+import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -10,9 +12,11 @@ from rich.console import Console
 from lrisc_system.data.images import save_image
 from lrisc_system.evaluation import evaluate
 from lrisc_system.evaluation import run as run_module
-from lrisc_system.evaluation.rows import read_rows
-from lrisc_system.evaluation.run import list_tasks
+from lrisc_system.evaluation.rows import Refusal, read_rows
+from lrisc_system.evaluation.run import Worker, list_tasks
 from lrisc_system.evaluation.set_figures import read_set_figures
+from lrisc_system.training.folder_lock import locked
+from lrisc_system.training.interruption import Stopped
 from lrisc_system.training.launching import Group, launch
 
 QUIET = Console(quiet=True)
@@ -81,13 +85,17 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
         nonlocal count
         count += 1
         if count == 8:
-            raise KeyboardInterrupt
+            raise Stopped(signal.SIGTERM)
         return work(task, link, source, samples=samples)
 
     work = run_module.perform
     monkeypatch.setattr(run_module, "perform", perform)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped) as stop:
         evaluate(settings, console=QUIET)
+    assert str(stop.value) == (
+        f"stopped by SIGTERM: all rows so far are in {settings.out}; the same command goes on from "
+        "there"
+    )
     assert len(read_rows(settings.out)[0]) == 7
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7
@@ -95,6 +103,24 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     assert set_figures(settings.out) == set_figures(finished.out)
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7  # nothing was left to do
+
+
+def test_two_evaluations_do_not_write_to_one_folder(settings, monkeypatch):
+    monkeypatch.setattr(run_module, "locked", partial(locked, patience=0))
+    with locked(settings.out), pytest.raises(ValueError, match="results is in use by another run"):
+        evaluate(settings, console=QUIET)
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(settings, fake_link, monkeypatch):
+    monkeypatch.setattr(run_module, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "perform", lambda task, *rest, **more: Refusal(task, "none"))
+    printed = io.StringIO()
+    console = Console(file=printed, force_terminal=False, width=80)
+    tasks = list_tasks(settings, {"linear": fake_link()}, "apple")
+    with Worker(settings, {"linear": fake_link()}, set(), rank=0, console=console) as worker:
+        worker.start({0: tasks})
+        worker.work(None, tasks, pictured=False)
+    assert f"2 of {len(tasks)}: apple linear " in printed.getvalue()
 
 
 def test_links_are_added_to_what_is_there(finished, tmp_path):

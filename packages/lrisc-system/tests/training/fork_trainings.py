@@ -80,7 +80,7 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if order.get("fsdp"):
         shard()
-    paths = {"data", "output", "masks"}
+    paths = {"data", "output", "masks", "recipe"}
     settings = TrainSettings(
         **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
     )

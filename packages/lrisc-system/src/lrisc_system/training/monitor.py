@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column
 
 from lrisc_system.data.images import save_image
+from lrisc_system.storage.files import write_atomically
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.trackers import Trackers
@@ -98,7 +99,7 @@ class Monitor:
                 if (order.get(str(line["stage"]), 0), line["step"])
                 <= (position.stage, position.step)
             ]
-            curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            write_atomically(curves, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def totals(self, skipped_photos: Sequence[Counter[str]]) -> RunTotals:
         """Return the totals of the run so far.

@@ -80,22 +80,25 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
-def check_stages(recipe: Recipe, *, parts: int) -> None:
+def check_stages(recipe: Recipe, *, parts: int, sharded: bool = False) -> None:
     """Check that the batches of all stages can be split, and that a model takes the crops.
 
     Args:
         recipe: recipe of the run.
         parts: micro-batches in a step, processes times accumulation.
+        sharded: whether FSDP shards the model.
 
     Raises:
-        ValueError: if a batch size is not a multiple of `parts`, a crop is not one of 16 pixels, or
-            an SNR lies outside the range of links.
+        ValueError: if a batch size is not a multiple of `parts`, a crop is not one of 16 pixels, an
+            SNR lies outside the range of links, or a critic would be sharded.
     """
     for stage in recipe.stages:
         if stage.crop % STRIDE:
             raise ValueError(
                 f"stage {stage.name}: expected a crop that divides by {STRIDE}, got {stage.crop}"
             )
+        if sharded and stage.adversarial_weight > 0:
+            raise ValueError(f"stage {stage.name}: a critic cannot be trained under FSDP")
         for snr_db in stage.snr_db:
             check_snr_db(snr_db)
         if stage.batch_size % parts:

@@ -16,7 +16,6 @@ from lrisc_system.training.averages import average_terms
 from lrisc_system.training.flop import count_flop
 from lrisc_system.training.folder_lock import locked
 from lrisc_system.training.interruption import SignalWatch, Stopped
-from lrisc_system.training.monitor import Monitor
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.optimization import (
     find_adversary,
@@ -28,7 +27,7 @@ from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.resumption import how_to_go_on, list_checkpoints, read_resumes
 from lrisc_system.training.run_card import describe_run
-from lrisc_system.training.run_output import RunOutput
+from lrisc_system.training.run_output import open_output
 from lrisc_system.training.schedule import (
     Schedule,
     StepSchedule,
@@ -57,7 +56,6 @@ from lrisc_system.training.state import (
     name_optimizer,
 )
 from lrisc_system.training.step import take_step
-from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
 
 
@@ -77,7 +75,11 @@ class Trainer:
         recipe = settings.adjust(find_preset(settings.preset, trainable.recipes()))
         self.accelerator = start_accelerator(settings)
         self.device = self.accelerator.device
-        check_stages(recipe, parts=self.accelerator.num_processes * settings.accumulate)
+        check_stages(
+            recipe,
+            parts=self.accelerator.num_processes * settings.accumulate,
+            sharded=self.accelerator.is_fsdp2,
+        )
         self.source, held_out = open_data(settings, detector=trainable.detector)
         self.held_out = held_out[: settings.validation_photos]
         self.model = self._build()
@@ -131,7 +133,15 @@ class Trainer:
             perceptual=self.perceptual,
             device=self.device,
         )
-        self.monitor, self.output = self._open_output()
+        self.output = open_output(
+            self.settings,
+            trainable=self.trainable,
+            accelerator=self.accelerator,
+            card=self.card,
+            resumed_at=read_resumes(self.settings.output) if self.states else [],
+            held_out=self.held_out,
+        )
+        self.monitor = self.output.monitor
         self.source = cache_photos(self.source, self.settings.cache, self.device)
         position, totals = Position(), RunTotals()
         if self.states:
@@ -157,29 +167,6 @@ class Trainer:
     def _list_checkpoints(self) -> list[Path]:
         return list_checkpoints(self.settings, card=self.card)
 
-    def _open_output(self) -> tuple[Monitor, RunOutput]:
-        """Make what shows and what writes the run."""
-        settings = self.settings
-        monitor = Monitor(
-            settings.output,
-            stages=self.recipe.stages,
-            trackers=Trackers(
-                self.accelerator,
-                config={"model": settings.model, "preset": settings.preset, "seed": settings.seed},
-            ),
-            visible=self.accelerator.is_main_process,
-        )
-        output = RunOutput(
-            settings,
-            trainable=self.trainable,
-            accelerator=self.accelerator,
-            monitor=monitor,
-            card=self.card,
-            resumed_at=read_resumes(settings.output) if self.states else [],
-            held_out=self.held_out,
-        )
-        return monitor, output
-
     def _start(self) -> None:
         """Set the initial weights: those of a trained model, or the closed form."""
         trained = self.settings.start_from
@@ -204,8 +191,6 @@ class Trainer:
             self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
         )
         adversary = find_adversary(bare)
-        if adversary is not None and sharded:
-            raise ValueError(f"stage {stage.name}: a critic cannot be trained under FSDP")
         if adversary is not None and first_step:
             load_adversary(self.states[-1], adversary)
         adam = make_optimizer(
