@@ -132,7 +132,7 @@ def kill(
 
     Args:
         trainings: makes the runs.
-        reference: folder of an uninterrupted run.
+        reference: folder of an uninterrupted run of as many processes.
         count: number of kills.
         processes: of the run.
         seed: of the steps.
@@ -192,18 +192,18 @@ def torture_runs(*, kills: int, full_disks: int, seed: int) -> list[Outcome]:
         seed: of all random choices.
     """
     with open_trainings() as trainings:
-        reference = trainings.folder / "reference"
-        codes, log = trainings.run(reference, processes=1)
-        if codes != [0]:
-            return [Outcome("uninterrupted run", 1, [f"exit codes {codes}: {log[-300:]}"])]
-        halves = [(1, kills - kills // 2), (2, kills // 2)]
-        return [
-            *(
+        outcomes = []
+        for processes, count in ((1, kills - kills // 2), (2, kills // 2)):
+            reference = trainings.folder / f"reference-{processes}"
+            codes, log = trainings.run(reference, processes=processes)
+            if codes != [0] * processes:
+                line = f"exit codes {codes}: {log[-300:]}"
+                return [Outcome(f"uninterrupted, {processes} process(es)", 1, [line])]
+            outcomes.append(
                 kill(trainings, reference, count=count, processes=processes, seed=seed + processes)
-                for processes, count in halves
-            ),
-            fill_disk(trainings, reference, count=full_disks, seed=seed),
-        ]
+            )
+        one = trainings.folder / "reference-1"
+        return [*outcomes, fill_disk(trainings, one, count=full_disks, seed=seed)]
 
 
 def main() -> None:

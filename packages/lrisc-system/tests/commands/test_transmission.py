@@ -242,25 +242,23 @@ def test_outputs_are_refused_before_anything_is_computed(
     assert photo.read_bytes() == before
 
 
-DECODER = """
-import torch
+DETECTOR = """
 from lrisc_system import LRISC
 
-class Mine(torch.nn.Module):
-    def decode(self, y_hat, *, image_size, generator=None):
-        return y_hat.nothing
+def detect(image):
+    return image.nothing
 
 def make(config):
-    return LRISC(config, decoder=Mine())
+    return LRISC(config, detector=detect)
 """
 
 
-def test_an_error_in_a_users_decoder_is_one_line(lrisc, one_line, checkpoint, photo, monkeypatch):
+def test_an_error_in_a_users_detector_is_one_line(lrisc, one_line, checkpoint, photo, monkeypatch):
     monkeypatch.chdir(photo.parent)
     monkeypatch.setattr("sys.path", [str(photo.parent), *sys.path])
-    (photo.parent / "faulty_decoder.py").write_text(DECODER)
-    options = ["--checkpoint", checkpoint, "--model", "faulty_decoder:make"]
+    (photo.parent / "faulty_detector.py").write_text(DETECTOR)
+    options = ["--checkpoint", checkpoint, "--model", "faulty_detector:make"]
     line = one_line(lrisc("transmit", "a.png", "b.png", *options))
     assert "AttributeError: 'Tensor' object has no attribute 'nothing'" in line
-    assert "faulty_decoder.py:7; LRISC_TRACEBACK=1 prints the traceback)" in line
+    assert "faulty_detector.py:5; LRISC_TRACEBACK=1 prints the traceback)" in line
     assert not (photo.parent / "b.png").exists()

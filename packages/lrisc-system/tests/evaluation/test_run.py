@@ -62,7 +62,8 @@ def finished(photos, checkpoint, tmp_path_factory):
 
 def test_everything_is_there(finished):
     names = FILES | {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
-    assert names | {"rows", "rd", "pictures", "sets"} == {p.name for p in finished.out.iterdir()}
+    names |= {".lock", "rows", "rd", "pictures", "sets"}
+    assert names == {p.name for p in finished.out.iterdir()}
     assert {path.name for path in (finished.out / "rd").iterdir()} == {"lrisc.json", "linear.json"}
     stored = results(finished.out)
     assert [row["link"] for row in stored] == ["lrisc"] * 12 + ["linear"] * 12

@@ -20,7 +20,7 @@ def test_a_learning_rate_for_all_stages_keeps_how_it_falls():
     stages = replace(SETTINGS, learning_rate=1e-4).adjust(RECIPES["small"]).stages
     assert {stage.learning_rate for stage in stages} == {1e-4}
     assert stages[0].final_learning_rate == pytest.approx(1e-5)  # 2e-3 to 2e-4
-    assert stages[-1].final_learning_rate == pytest.approx(1e-4 / 300)  # 3e-4 to 1e-6
+    assert stages[-1].final_learning_rate == pytest.approx(1e-4 / 200)  # 2e-4 to 1e-6
 
 
 def test_nothing_changes_by_default():
