@@ -19,6 +19,7 @@ from lrisc_system.storage.checkpoint import load_model
 from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.progress import Position
 from lrisc_system.training.recipe_files import write_recipe
+from lrisc_system.training.recipes import COMPUTED
 from lrisc_system.training.state import list_states, load_position, load_totals
 
 KILLED = -9
@@ -216,7 +217,8 @@ def test_shards_train_as_one(train, finished, tmp_path):
     one, shards = (run / "checkpoints" / str(Position(LAST - 1, 3)) for run in (finished, output))
     got = weights(output)
     for name, tensor in load_file(one / "average.safetensors").items():
-        torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-5)
+        if not name.endswith(COMPUTED):  # at the end of a run, from the others
+            torch.testing.assert_close(got[name], tensor, rtol=0, atol=1e-5)
     first, again = (load_file(state / "optimizer.safetensors") for state in (one, shards))
     assert first.keys() == again.keys()
     assert all(tensor.shape == again[name].shape for name, tensor in first.items())
