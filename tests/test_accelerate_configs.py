@@ -6,7 +6,7 @@ import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DistributedType
 
-from lrisc_system.training.launching import processes_asked
+from lrisc_system.training.launching import Group, read_group
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "accelerate"
 
@@ -14,7 +14,7 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "accelerate"
 def test_two_cpus_start_two_processes():
     config = CONFIGS / "two_cpus.yaml"
     command = f"accelerate launch --config_file {config} -m lrisc_system.train"
-    assert processes_asked(command.split()) == 2
+    assert read_group(command.split()) == Group(2)
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,9 @@ def received(tmp_path_factory):
 
 def test_the_image_arrives(received):
     metrics = evaluate_pair(load_image(PHOTO), load_image(received / "three.png"))
-    assert metrics.psnr > 24
-    assert metrics.lpips < 0.5
+    # What the shipped model measured here. Another CPU may round a symbol to another side.
+    assert metrics.psnr == pytest.approx(28.31, abs=0.05)
+    assert metrics.lpips == pytest.approx(0.102, abs=0.003)
 
 
 def test_transmit_gives_the_same_image(received):

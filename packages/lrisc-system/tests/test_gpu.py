@@ -194,9 +194,9 @@ def test_twenty_steps_train_on_the_gpu(settings):
         replace(settings, first_stage="3-end-to-end", steps_scale=10.0, mixed_precision="bf16"),
         LRISC_KIND,
     )
+    trainer.run()
     assert isinstance(trainer.source, CachedPhotos)
     assert trainer.source.pixels.device.type == "cuda"
-    trainer.run()
     assert next(trainer.model.parameters()).device.type == "cuda"
     model = load_model(settings.output / "model")
     assert all(parameter.isfinite().all() for parameter in model.parameters())
@@ -209,11 +209,15 @@ def test_minutes_end_a_run(settings):
 
 @pytest.mark.parametrize(("first", "then"), [("cpu", "cuda"), ("cuda", "cpu")])
 def test_a_run_goes_on_on_another_device(settings, first, then):
-    def stop(*arguments, **options):
-        raise KeyboardInterrupt
-
     trainer = Trainer(replace(settings, device=first), LRISC_KIND)
-    trainer._write_card = lambda place: stop() if place.stage == 2 else None
+    train_stage = trainer._train_stage
+
+    def train_stage_or_stop(index, first_step):
+        if index == 2:
+            raise KeyboardInterrupt
+        return train_stage(index, first_step)
+
+    trainer._train_stage = train_stage_or_stop
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     AcceleratorState._reset_state(reset_partial_state=True)

@@ -3,6 +3,7 @@ import math
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,16 +58,17 @@ def test_the_packet_says_what_the_training_pass_computed(system):
     with torch.no_grad():
         sent = system(image, saliency, snr_db, eta, channel=Noiseless())
     packet = system.send(image, 10.0, eta=0.2, saliency=saliency)
-    plain = LRISC(TINY, decoder=Passthrough())
+    plain = LRISC(TINY, decoder=Remembering())
     plain.load_state_dict(system.state_dict(), strict=False)
-    y_hat = plain.eval().receive(packet, 10.0)
+    plain.eval().receive(packet, 10.0)
     # The gain is one byte in the packet: the noise-free latent differs by that rounding alone.
-    assert torch.allclose(y_hat, sent.y_hat, rtol=0.05, atol=0.05)
+    assert torch.allclose(plain.decoder.y_hat, sent.y_hat, rtol=0.05, atol=0.05)
 
 
-class Passthrough(torch.nn.Module):
+class Remembering(torch.nn.Module):
     def decode(self, y_hat, *, image_size, generator=None, steps=None):
-        return y_hat
+        self.y_hat = y_hat
+        return torch.zeros(len(y_hat), 3, *image_size)
 
     def estimate(self, image, y_hat, *, generator=None):
         raise NotImplementedError
@@ -191,7 +193,7 @@ def test_the_largest_symbols_and_the_smallest_gain_give_an_image(system, image):
 
 def test_an_image_that_is_not_finite_is_a_packet_error(system, image):
     packet = system.send(image, 10.0, eta=0.1)
-    broken = LRISC(TINY, decoder=Passthrough())
+    broken = LRISC(TINY, decoder=Remembering())
     broken.load_state_dict(system.state_dict(), strict=False)
     broken.eval().jscc_decoder.register_forward_hook(lambda *_: _[-1] * torch.nan)
     with pytest.raises(PacketError, match="values that are not finite"):
@@ -245,3 +247,60 @@ def test_nothing_is_sent_beyond_a_tokens_rate(system):
 def test_eta_and_cbr_are_numbers_above_0(system, image, name, number):
     with pytest.raises(ValueError, match=f"expected {name} above 0, got"):
         system.send(image, 10.0, **{name: number})
+
+
+@pytest.mark.parametrize("number", [10, np.float64(10), np.array([10.0]), torch.tensor(10)])
+def test_any_number_is_an_snr(system, image, number):
+    expected = system.send(image, 10.0, eta=0.2).symbols
+    assert torch.equal(system.send(image, number, eta=0.2).symbols, expected)
+    assert check_snr_db(number).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"snr_db": [1.0, 2.0]}, r"one SNR in dB, a number, got \[1.0, 2.0\]"),
+        ({"snr_db": torch.tensor([1.0, 2.0])}, "one SNR in dB, a number, got tensor"),
+        ({"snr_db": "ten"}, "one SNR in dB, a number, got 'ten'"),
+        ({"snr_db": math.nan}, r"an SNR in \[-20, 40\] dB, got nan"),
+        ({"alpha": -1.0}, r"alpha in \[0, 1\], got -1"),
+        ({"alpha": math.nan}, r"alpha in \[0, 1\], got nan"),
+        ({"image": torch.zeros(1, 3, 1, 70_000)}, "sides of 1 to 65535 pixels, got 1 x 70000"),
+        (
+            {"image": torch.zeros(1, 3, 8, 8, dtype=torch.uint8)},
+            "an image of floating-point numbers, got",
+        ),
+        ({"image": torch.full((1, 3, 8, 8), math.nan)}, r"an image in \[0, 1\], got values"),
+        ({"image": torch.full((1, 3, 8, 8), 255.0)}, r"an image in \[0, 1\], got values in \[255"),
+        (
+            {"saliency": torch.ones(1, 1, 8, 9)},
+            r"a saliency map \(1, 1, 8, 8\), got \(1, 1, 8, 9\)",
+        ),
+        ({"saliency": torch.full((1, 1, 8, 8), 2.0)}, r"a saliency map in \[0, 1\], got"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_by_name(system, change, message):
+    options = {"image": torch.zeros(1, 3, 8, 8), "snr_db": 10.0, **change}
+    with pytest.raises(ValueError, match=f"expected {message}"):
+        system.send(options.pop("image"), options.pop("snr_db"), **options)
+
+
+def test_steps_are_counted_from_one(system, image):
+    packet = system.send(image, 10.0)
+    with pytest.raises(ValueError, match="expected steps of at least 1, got 0"):
+        system.receive(packet, 10.0, steps=0)
+
+
+def test_a_decoder_gives_the_image_that_was_asked_for(system):
+    packet = system.send(torch.zeros(1, 3, 17, 33), 10.0)
+    whole = LRISC(TINY, decoder=Uncropped())
+    whole.load_state_dict(system.state_dict(), strict=False)
+    message = r"expected an image \(1, 3, 17, 33\) from Uncropped.decode, got \(1, 3, 32, 48\)"
+    with pytest.raises(ValueError, match=message):
+        whole.eval().receive(packet, 10.0)
+
+
+class Uncropped(Remembering):
+    def decode(self, y_hat, *, image_size, generator=None, steps=None):
+        height, width = y_hat.shape[-2:]
+        return torch.zeros(len(y_hat), 3, 16 * height, 16 * width)

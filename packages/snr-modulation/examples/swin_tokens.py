@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snr_modulation import (
-    CheckConfig,
     CheckReport,
     SNRAdapter,
     check,
@@ -99,7 +98,7 @@ def main(*, steps: int = 300) -> CheckReport:
     torch.manual_seed(0)
     model = SwinLikeJSCC(sender=SNRAdapter(WIDTH), receiver=SNRAdapter(WIDTH))
     train(model, steps=steps)
-    report = check(model.eval(), synthetic_images(8, size=32), CheckConfig(per_sample_snr=True))
+    report = check(model.eval(), synthetic_images(8, size=32))
     print(format_report(report))
     return report
 

@@ -22,13 +22,16 @@ def good(images, snr_db):
     return believing(images, snr_db, snr_db)
 
 def believing(images, snr_db, estimate_db):
-    return images + 0.1 * 10 ** (-snr_db / 20) * torch.randn_like(images)
+    return images + 0.1 * 10 ** (-snr_db.reshape(-1, 1, 1, 1) / 20) * torch.randn_like(images)
 
 def falling(images, snr_db):
-    return images + 0.01 * snr_db
+    return images + 0.01 * snr_db.reshape(-1, 1, 1, 1)
 
-def per_sample(images, snr_db):
-    return images + 0.1 * 10 ** (-snr_db.reshape(-1, 1, 1, 1) / 20) * torch.randn_like(images)
+def one_snr(images, snr_db):
+    return images + (0.1 if snr_db > 5 else 0.2)
+
+def broken(images, snr_db):
+    return images.nothing
 
 def wrong_shape(images, snr_db):
     return images[:1]
@@ -43,6 +46,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "foreign_links", raising=False)
     (tmp_path / "foreign_links.py").write_text(LINKS)
+    (tmp_path / "faulty.py").write_text("1 / 0")
     return tmp_path
 
 
@@ -68,8 +72,9 @@ def test_bad_link_ends_with_1(folder: Path) -> None:
 
 
 def test_options_reach_the_check(folder: Path) -> None:
-    arguments = ["--size", "32", "--per-sample-snr", "--repeats", "2", "--seed", "3"]
-    assert run("foreign_links:per_sample", *arguments)[0] == 0
+    arguments = ["--size", "32", "--one-snr", "--repeats", "2", "--seed", "3"]
+    assert run("foreign_links:one_snr", *arguments)[0] == 0
+    assert run("foreign_links:one_snr", "--size", "32")[0] == 2
     code, _ = run("foreign_links:good", "--size", "32", "--mismatched", "foreign_links:believing")
     assert code == 0
 
@@ -116,7 +121,13 @@ def test_images_are_upright_on_white_and_of_8_bits(tmp_path: Path) -> None:
         (["foreign_links:wrong_shape"], "error: expected the link to return"),
         (["foreign_links:good", "--images", "nowhere"], "error: expected a folder of images"),
         (["foreign_links:good", "--images", "."], "error: expected images in ., got none"),
-        (["foreign_links:good", "--size", "8", "--plot", "no/such/folder.png"], "error: "),
+        (
+            ["foreign_links:broken", "--plot", "no/such/folder.png"],
+            "error: expected a file in an existing folder for the plot, got no/such/folder.png",
+        ),
+        (["foreign_links:broken", "--plot", "plot.xyz"], "error: expected a plot of "),
+        (["foreign_links:broken", "--size", "8"], "error: the link raised AttributeError: "),
+        (["faulty:link"], "error: expected a module faulty: ZeroDivisionError: division by zero"),
     ],
 )
 def test_one_clear_line(folder: Path, arguments: list[str], line: str) -> None:
@@ -124,6 +135,16 @@ def test_one_clear_line(folder: Path, arguments: list[str], line: str) -> None:
     assert code == 2
     assert line in output
     assert "Traceback" not in output
+
+
+def test_the_traceback_is_shown_on_request(folder: Path) -> None:
+    arguments = ["foreign_links:broken", "--size", "8"]
+    place = f"(at {folder / 'foreign_links.py'}:17)"
+    assert place in run(*arguments)[1].replace("\n", "")
+    code, output = run(*arguments, "--traceback")
+    assert code == 2
+    assert "Traceback (most recent call last)" in output
+    assert "return images.nothing" in output
 
 
 def test_main_runs_the_app(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The check, on links whose faults are known."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from snr_modulation import CheckConfig, check
-from snr_modulation.link_check import falls, psnr
+from snr_modulation.link_check import LinkError, falls, psnr
 
 GREY = 102 / 255  # 0.4, and a whole 8-bit level
 
@@ -28,12 +29,12 @@ def shrink(estimate_db: float) -> float:
     return 1 - 10 ** (-estimate_db / 10) / 10
 
 
-def shrunk(images: Tensor, snr_db: float) -> Tensor:
-    return shrink(snr_db) * awgn(images, snr_db)
+def shrunk(images: Tensor, snr_db: Tensor) -> Tensor:
+    return shrunk_mismatched(images, snr_db, snr_db)
 
 
-def shrunk_mismatched(images: Tensor, snr_db: float, estimate_db: float) -> Tensor:
-    return shrink(estimate_db) * awgn(images, snr_db)
+def shrunk_mismatched(images: Tensor, snr_db: Tensor, estimate_db: Tensor) -> Tensor:
+    return (1 - 10 ** (-estimate_db.reshape(-1, 1, 1, 1) / 10) / 10) * awgn(images, snr_db)
 
 
 def test_psnr_by_hand() -> None:
@@ -64,7 +65,7 @@ def test_falling_psnr_is_found(images: Tensor) -> None:
     def falling(images: Tensor, snr_db: float) -> Tensor:
         return images + (51 if snr_db <= 10 else 85) / 255
 
-    report = check(falling, images, CheckConfig(snrs_db=(7, 10, 13)))
+    report = check(falling, images, CheckConfig(snrs_db=(7, 10, 13), per_sample_snr=False))
     assert report.fall_db == pytest.approx((0, 0, 20 * math.log10(5 / 3)), abs=1e-4)
     assert not report.monotone
     assert not report.passed
@@ -74,9 +75,9 @@ def test_a_small_fall_is_tolerated(images: Tensor) -> None:
     def falling(images: Tensor, snr_db: float) -> Tensor:
         return images + (51 if snr_db <= 10 else 52) / 255  # 0.169 dB
 
-    config = CheckConfig(snrs_db=(7, 13), fall_tolerance_db=0.2)
+    config = CheckConfig(snrs_db=(7, 13), fall_tolerance_db=0.2, per_sample_snr=False)
     assert check(falling, images, config).monotone
-    assert not check(falling, images, CheckConfig(snrs_db=(7, 13))).monotone
+    assert not check(falling, images, replace(config, fall_tolerance_db=0.05)).monotone
 
 
 def test_batch_power_is_found(images: Tensor) -> None:
@@ -112,7 +113,7 @@ def test_leaking_snr_is_found(images: Tensor) -> None:
         assert snr_db.shape == images.shape[:1]
         return images + 0.001 * snr_db.mean()
 
-    report = check(leaking, images, CheckConfig(per_sample_snr=True))
+    report = check(leaking, images)
     # The neighbour's SNR goes from 1 to 19 dB, the mean of the two by 9.
     assert report.neighbour_change == pytest.approx(0.009, abs=1e-6)
 
@@ -191,5 +192,28 @@ def test_errors(images: Tensor) -> None:
         check(awgn, 255 * images)
     with pytest.raises(ValueError, match=r"to return \(4, 3, 32, 32\), got \(4, 3, 16, 32\)"):
         check(lambda images, snr_db: images[:, :, ::2], images)
-    with pytest.raises(ValueError, match=r"finite pixels from the link, got NaN or inf at 1\.0 dB"):
+    with pytest.raises(ValueError, match=r"finite pixels from the link, got NaN or inf at 1 dB"):
         check(lambda images, snr_db: images / 0, images)
+    with pytest.raises(ValueError, match=r"to return \(4, 3, 32, 32\), got NoneType"):
+        check(lambda images, snr_db: None, images)
+
+
+def test_the_link_of_the_readme_takes_one_snr_per_sample(images: Tensor) -> None:
+    given = []
+
+    def link(images: Tensor, snr_db: Tensor) -> Tensor:
+        given.append(snr_db)
+        return images + 0.1 * 10 ** (-snr_db / 20).reshape(-1, 1, 1, 1) * torch.randn_like(images)
+
+    assert check(link, images).passed
+    assert {tuple(snr_db.shape) for snr_db in given} == {(4,), (2,)}
+
+
+def test_an_error_in_a_link_is_the_links(images: Tensor) -> None:
+    def broken(images: Tensor, snr_db: Tensor) -> Tensor:
+        return images @ snr_db.reshape(2, 9)
+
+    place = rf"\(at .*test_link_check\.py:{broken.__code__.co_firstlineno + 1}\)"
+    given = r"called with images \(4, 3, 32, 32\) and snr_db \(4,\)"
+    with pytest.raises(LinkError, match=f"the link raised RuntimeError: .* {place}, {given}"):
+        check(broken, images)

@@ -75,7 +75,8 @@ def decode_image(
     """Decode y_hat (B, C, h, w) to images (B, 3, *image_size), with the options that are given.
 
     Raises:
-        ValueError: if an option is given that the decoder does not take.
+        ValueError: if an option is given that the decoder does not take, or it returns another
+            shape.
     """
     options: dict[str, object] = {"steps": steps, "sampler": sampler, "callback": callback}
     given = {name: value for name, value in options.items() if value is not None}
@@ -93,7 +94,14 @@ def decode_image(
                 f"sample in several steps, got {value}"
             )
     decode: Callable[..., Tensor] = decoder.decode
-    return decode(y_hat, image_size=image_size, generator=generator, **given)
+    image = decode(y_hat, image_size=image_size, generator=generator, **given)
+    expected = (len(y_hat), 3, *image_size)
+    if not isinstance(image, Tensor) or tuple(image.shape) != expected:
+        got = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(
+            f"expected an image {expected} from {type(decoder).__name__}.decode, got {got}"
+        )
+    return image
 
 
 class RealisticDecoder(ImageDecoder, Protocol):

@@ -112,10 +112,17 @@ def cross_channel(
 def check_snr_db(snr_db: float) -> Tensor:
     """Return the SNR as a tensor (1,).
 
+    Args:
+        snr_db: one number in dB: of Python, of NumPy, or a tensor of one element.
+
     Raises:
         ValueError: if it is not a number in SNR_RANGE_DB.
     """
     low, high = SNR_RANGE_DB
-    if not low <= snr_db <= high:
-        raise ValueError(f"expected an SNR in [{low:g}, {high:g}] dB, got {snr_db:g}")
-    return torch.tensor([snr_db])
+    try:
+        number = float(snr_db)
+    except (TypeError, ValueError, RuntimeError):  # of lists, of arrays and of tensors
+        raise ValueError(f"expected one SNR in dB, a number, got {snr_db!r}") from None
+    if not low <= number <= high:
+        raise ValueError(f"expected an SNR in [{low:g}, {high:g}] dB, got {number:g}")
+    return torch.tensor([number])

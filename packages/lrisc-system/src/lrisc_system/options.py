@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import functools
 import io
 import os
@@ -24,12 +26,17 @@ MODEL_HELP = (
     "Kind of the model: lrisc, the baseline deepjscc, or module:function, a function of your own "
     "that takes a config and returns an LRISC with your parts."
 )
+PACKET_MODEL_HELP = (
+    "Kind of the model: lrisc, or module:function, a function of your own that takes a config and "
+    "returns an LRISC with your parts."
+)
 DEVICE_HELP = (
     "Device to compute on: cpu, cuda, cuda:1 or mps. Without this option, train and evaluate use a "
     "GPU if there is one, and the other commands use the CPU."
 )
 SEED_HELP = "Seed of everything random."
 MAX_PIXELS_HELP = "Refuse an image, or a packet, that claims more pixels."
+SEEDS = (-(2**63), 2**63 - 1)
 RECORDED = "(default: the kind that the checkpoint's run.json names, or else lrisc)"
 
 Checkpoint = Annotated[
@@ -37,8 +44,18 @@ Checkpoint = Annotated[
     arg(help=CHECKPOINT_HELP, metavar="FOLDER", help_behavior_hint="(default: the shipped model)"),
 ]
 Model = Annotated[str | None, arg(help=MODEL_HELP, metavar="KIND", help_behavior_hint=RECORDED)]
+PacketModel = Annotated[
+    str | None, arg(help=PACKET_MODEL_HELP, metavar="KIND", help_behavior_hint=RECORDED)
+]
 Device = Annotated[str | None, arg(help=DEVICE_HELP, metavar="DEVICE", help_behavior_hint="")]
-Seed = Annotated[int, arg(help=SEED_HELP, metavar="INT")]
+AS_SEED: PrimitiveConstructorSpec[int] = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="INT",
+    instance_from_str=lambda words: read_seed(words[0]),
+    is_instance=lambda value: isinstance(value, int),
+    str_from_instance=lambda seed: [str(seed)],
+)
+Seed = Annotated[int, AS_SEED, arg(help=SEED_HELP, metavar="INT")]
 MaxPixels = Annotated[
     int, arg(help=MAX_PIXELS_HELP, metavar="INT", help_behavior_hint=f"(default: {MAX_PIXELS})")
 ]
@@ -101,6 +118,30 @@ Result = TypeVar("Result")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def read_seed(text: str) -> int:
+    """Read a seed.
+
+    Raises:
+        ValueError: if it is no integer that PyTorch's generators take.
+    """
+    try:
+        return check_seed(int(text))
+    except ValueError:
+        raise ValueError(f"expected an integer from {SEEDS[0]} to {SEEDS[1]}, got {text}") from None
+
+
+def check_seed(seed: int) -> int:
+    """Return a seed.
+
+    Raises:
+        ValueError: if PyTorch's generators do not take it.
+    """
+    least, most = SEEDS
+    if not least <= seed <= most:
+        raise ValueError(f"expected a seed in [{least}, {most}], got {seed}")
+    return seed
+
+
 def read_options(
     command: Callable[..., Result], *, prog: str, arguments: Sequence[str], description: str = ""
 ) -> Callable[[], Result]:
@@ -130,7 +171,25 @@ def read_options(
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(f"{_in_one_line(complaint.getvalue())}; see {prog} --help") from None
+        line = _in_one_line(complaint.getvalue())
+        if "Unrecognized" not in line:  # a missing word is complained of before these
+            line = "; ".join([*_unknown_options(bind, arguments), line])
+        raise ValueError(f"{line}; see {prog} --help") from None
+
+
+def _unknown_options(command: Callable[..., object], arguments: Sequence[str]) -> list[str]:
+    """Describe the words that look like options of a command and are none."""
+    page = io.StringIO()
+    with redirect_stdout(page), contextlib.suppress(SystemExit):
+        tyro.cli(command, args=["--help"])
+    known = set(re.findall(r"--[a-z0-9-]+", ANSI.sub("", page.getvalue())))
+    unknown = []
+    for word in arguments:
+        name = word.partition("=")[0].replace("_", "-")
+        if re.fullmatch(r"--[a-z0-9-]+", name) and name not in known:
+            near = " or ".join(difflib.get_close_matches(name, sorted(known)))
+            unknown.append(f"Unrecognized option: {word}" + (f", perhaps {near}" if near else ""))
+    return unknown
 
 
 def _in_one_line(box: str) -> str:

@@ -23,6 +23,7 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
+from lrisc_system.arguments import check_bandwidth, check_image, check_saliency
 from lrisc_system.config import STRIDE, LRISCConfig
 from lrisc_system.data.padding import pad_to_stride
 from lrisc_system.decoders import ImageDecoder, decode_image
@@ -103,14 +104,11 @@ class LRISC(StoredChain):
         self._require_ready()
         levels = self.config.codec.levels
         snr = check_snr_db(snr_db).to(image.device)
-        if image.ndim != 4 or image.shape[:2] != (1, 3):
-            raise ValueError(f"expected one image (1, 3, H, W), got {tuple(image.shape)}")
-        if eta is not None and cbr is not None:
-            raise ValueError("expected eta or cbr, got both")
-        for name, number in (("eta", eta), ("cbr", cbr)):
-            if number is not None and not 0 < number < math.inf:
-                raise ValueError(f"expected {name} above 0, got {number:g}")
+        snr_db = float(snr)
+        check_image(image)
+        check_bandwidth(eta=eta, cbr=cbr, alpha=alpha)
         saliency = self.detector(image) if saliency is None else saliency
+        check_saliency(saliency, image)
         source = self.encode(
             pad_to_stride(image, stride=STRIDE), pad_to_stride(saliency, stride=STRIDE), alpha=alpha
         )
@@ -174,6 +172,8 @@ class LRISC(StoredChain):
                 out of range.
         """
         self._require_ready()
+        if steps is not None and steps < 1:
+            raise ValueError(f"expected steps of at least 1, got {steps}")
         device = next(self.parameters()).device
         snr = check_snr_db(snr_db).to(device)
         if packet.fingerprint != self.fingerprint():

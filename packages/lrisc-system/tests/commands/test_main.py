@@ -7,7 +7,13 @@ from importlib.metadata import version
 import pytest
 
 from lrisc_system.commands.main import COMMANDS
-from lrisc_system.options import CHECKPOINT_HELP, DEVICE_HELP, MODEL_HELP, SEED_HELP
+from lrisc_system.options import (
+    CHECKPOINT_HELP,
+    DEVICE_HELP,
+    MODEL_HELP,
+    PACKET_MODEL_HELP,
+    SEED_HELP,
+)
 
 COMMON = {
     "--checkpoint": CHECKPOINT_HELP,
@@ -15,6 +21,9 @@ COMMON = {
     "--device": DEVICE_HELP,
     "--seed": SEED_HELP,
 }
+
+SEND_PACKETS = ("transmit", "send", "receive", "evaluate", "average")  # they refuse DeepJSCC
+MENTION_DEEPJSCC = ("demo", "evaluate", "train", "recipes", "plan")
 
 
 def test_the_overview_is_short_and_names_every_command(lrisc):
@@ -67,10 +76,12 @@ def test_the_overview_says_what_the_command_says(name):
 )
 def test_common_options_have_one_order_and_one_help(lrisc, name, options):
     text = " ".join(lrisc(name, "--help")[1].replace("│", " ").split())
-    explained = [option for option, words in COMMON.items() if words in text]
+    common = {**COMMON, "--model": PACKET_MODEL_HELP} if name in SEND_PACKETS else COMMON
+    explained = [option for option, words in common.items() if words in text]
     assert explained == options
-    places = [text.index(COMMON[option]) for option in options]
+    places = [text.index(common[option]) for option in options]
     assert places == sorted(places)
+    assert ("deepjscc" in text) == (name in MENTION_DEEPJSCC)
     assert all(option in text[:place] for option, place in zip(options, places, strict=True))
 
 
@@ -88,6 +99,10 @@ def test_common_options_have_one_order_and_one_help(lrisc, name, options):
         ),
         (["evaluate", "--data", "a", "--out", "b", "--bandwidths", "1/48", "x"], "['1/48', 'x']"),
         (["train", "--sed", "1"], "Unrecognized options: --sed, 1"),
+        (["transmit", "--snr", "5", "a", "b"], "Unrecognized option: --snr, perhaps --snr-db or"),
+        (["send", "--bogus=1", "a"], "lrisc: Unrecognized option: --bogus=1; Missing value for"),
+        (["channel", "a", "b", "--seed", "9" * 30], "--seed: expected an integer from -92233720"),
+        (["demo", "--seed", "x"], "--seed: expected an integer from -9223372036854775808 to"),
         (["channel", "a", "b", "--fading", "x"], "Expected one of ('none', 'block', 'fast'); see"),
     ],
 )

@@ -14,6 +14,7 @@ from lrisc_system.commands.models import (
 )
 from lrisc_system.config import TINY
 from lrisc_system.storage.checkpoint import save_model
+from lrisc_system.storage.shipped import SHIPPED
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import TrainableLRISC
@@ -173,3 +174,16 @@ def test_a_function_that_makes_no_model_is_one_line(tmp_path, monkeypatch, body,
     with pytest.raises(ValueError, match=message) as caught:
         find_model(f"{module}:make").make(settings(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_function_that_is_no_models_is_one_line(mine):
+    with pytest.raises(ValueError, match="os:system raised TypeError: ") as caught:
+        open_model("os:system", mine)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kind_and_a_checkpoint_of_another_kind_are_refused(deepjscc):
+    with pytest.raises(CheckpointError, match=r"a checkpoint of --model lrisc, got .*deep"):
+        open_link("lrisc", deepjscc)
+    with pytest.raises(CheckpointError, match=r"--model deepjscc, got .*, which is one of lrisc"):
+        open_link("deepjscc", SHIPPED)

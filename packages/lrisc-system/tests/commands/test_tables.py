@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import torch
 from rich.console import Console
 
@@ -18,6 +21,17 @@ def test_the_table_shows_every_result(capsys):
     Console(width=120).print(metrics_table(results((8, 8))))
     text = capsys.readouterr().out
     assert all(figure in text for figure in ("21.12", "0.5672", "0.0210", "26.23", "0.8751"))
+
+
+def test_the_table_says_why_there_is_no_ms_ssim(capsys):
+    small = [
+        replace(result, metrics=replace(result.metrics, ms_ssim=math.nan))
+        for result in results((8, 8))
+    ]
+    Console(width=120).print(metrics_table(small))
+    assert "MS-SSIM needs sides of more than 160 pixels" in capsys.readouterr().out
+    Console(width=120).print(metrics_table(results((8, 8))))
+    assert "160" not in capsys.readouterr().out
 
 
 def test_the_comparison_shows_source_and_results(tmp_path):

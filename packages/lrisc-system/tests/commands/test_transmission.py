@@ -264,3 +264,56 @@ def test_images_and_packets_of_too_many_pixels(lrisc, one_line, photo, checkpoin
     assert not out.exists()
     result = lrisc("channel", packet, tmp_path / "c.lrisc", "--max-pixels", 2239)
     assert "a.lrisc: expected at most 2239 pixels" in one_line(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["send", "a.png", "a.png"], "expected another file to write than the source"),
+        (["channel", "a.png", "a.png"], "expected another file to write than the source"),
+        (["receive", "a.png", "a.png"], "expected another file to write than the source"),
+        (["transmit", "a.png", "a.png"], "expected another file to write than the source"),
+        (["send", "a.png", "none/b.lrisc"], "expected an existing folder"),
+        (["receive", "b.lrisc", "b.xyz"], "expected a suffix of"),
+        (["transmit", "a.png", "b.xyz"], "expected a suffix of"),
+        (["average", "a", "b", "--out", "a.png"], "a new or an empty output folder, got a.png"),
+        (["demo", "--out", "a.png"], "expected a folder to write to, got"),
+        (["evaluate", "--data", ".", "--out", "a.png"], "expected a folder to write to, got"),
+        (
+            ["train", "--preset", "tiny", "--data", ".", "--output", "a.png/run"],
+            "expected a folder to write to, got",
+        ),
+    ],
+)
+def test_outputs_are_refused_before_anything_is_computed(
+    lrisc, one_line, photo, monkeypatch, arguments, message
+):
+    """No model is read: none is there."""
+    monkeypatch.chdir(photo.parent)
+    before = photo.read_bytes()
+    if arguments[0] in ("send", "receive", "transmit", "demo", "evaluate"):
+        arguments = [*arguments, "--checkpoint", "nowhere"]
+    assert message in one_line(lrisc(*arguments))
+    assert photo.read_bytes() == before
+
+
+DETECTOR = """
+from lrisc_system import LRISC
+
+def detect(image):
+    return image.nothing
+
+def make(config):
+    return LRISC(config, detector=detect)
+"""
+
+
+def test_an_error_in_a_users_detector_is_one_line(lrisc, one_line, checkpoint, photo, monkeypatch):
+    monkeypatch.chdir(photo.parent)
+    monkeypatch.setattr("sys.path", [str(photo.parent), *sys.path])
+    (photo.parent / "faulty_detector.py").write_text(DETECTOR)
+    options = ["--checkpoint", checkpoint, "--model", "faulty_detector:make"]
+    line = one_line(lrisc("transmit", "a.png", "b.png", *options))
+    assert "AttributeError: 'Tensor' object has no attribute 'nothing'" in line
+    assert "faulty_detector.py:5; LRISC_TRACEBACK=1 prints the traceback)" in line
+    assert not (photo.parent / "b.png").exists()

@@ -2,6 +2,8 @@ import csv
 import math
 from dataclasses import asdict
 
+import pytest
+
 from lrisc_system.evaluation import Point
 from lrisc_system.evaluation.measure import Measurement
 from lrisc_system.evaluation.rows import Refusal, Row, RowFile, Task, read_rows, write_results
@@ -83,3 +85,29 @@ def test_the_table_is_in_one_order_whatever_came_first(tmp_path):
         "seconds": 0.5,
     }
     assert set(asdict(FIGURES)) < set(stored[0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "3",
+        "[]",
+        "{}",
+        "null",
+        '"task"',
+        '{"task": 3}',
+        '{"task": {"link": "linear"}}',
+        '{"task": {"link": "linear", "image": "a", "point": [], "seed": 0}}',
+        '{"task": {"link": "a", "image": "b", "point": {"snr": 1}, "seed": 0}, "reason": ""}',
+        '{"task": {"link": 1, "image": "b", "point": {"snr_db": 1, "cbr": 1}, "seed": 0}}',
+        '{"task": {"link": "a", "image": "b", "point": {"snr_db": 1, "cbr": 1}, "seed": 0}, '
+        '"measurement": {"psnr": "high"}}',
+    ],
+)
+def test_foreign_json_is_named(tmp_path, line):
+    append(tmp_path, row())
+    path = tmp_path / "rows" / "0.jsonl"
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=r"0\.jsonl, line 2: expected a result of an ") as caught:
+        read_rows(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -2,7 +2,9 @@ import csv
 import io
 import json
 import shutil
+import signal
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,10 +13,12 @@ from rich.console import Console
 from lrisc_system.data.images import save_image
 from lrisc_system.evaluation import evaluate
 from lrisc_system.evaluation import run as run_module
-from lrisc_system.evaluation.rows import read_rows
-from lrisc_system.evaluation.run import list_tasks
+from lrisc_system.evaluation.rows import Refusal, read_rows
+from lrisc_system.evaluation.run import Worker, list_tasks
 from lrisc_system.evaluation.set_figures import read_set_figures
-from lrisc_system.training.launching import launch
+from lrisc_system.training.folder_lock import locked
+from lrisc_system.training.interruption import Stopped
+from lrisc_system.training.launching import Group, launch
 
 QUIET = Console(quiet=True)
 FILES = {"evaluation.json", "results.csv", "summary.csv", "tables.md"}
@@ -59,7 +63,8 @@ def finished(photos, checkpoint, tmp_path_factory):
 
 def test_everything_is_there(finished):
     names = FILES | {f"{name}{suffix}" for name in FIGURES for suffix in (".png", ".svg")}
-    assert names | {"rows", "rd", "pictures", "sets"} == {p.name for p in finished.out.iterdir()}
+    names |= {".lock", "rows", "rd", "pictures", "sets"}
+    assert names == {p.name for p in finished.out.iterdir()}
     assert {path.name for path in (finished.out / "rd").iterdir()} == {"lrisc.json", "linear.json"}
     stored = results(finished.out)
     assert [row["link"] for row in stored] == ["lrisc"] * 12 + ["linear"] * 12
@@ -82,13 +87,17 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
         nonlocal count
         count += 1
         if count == 8:
-            raise KeyboardInterrupt
+            raise Stopped(signal.SIGTERM)
         return work(task, link, source, samples=samples)
 
     work = run_module.perform
     monkeypatch.setattr(run_module, "perform", perform)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped) as stop:
         evaluate(settings, console=QUIET)
+    assert str(stop.value) == (
+        f"stopped by SIGTERM: all rows so far are in {settings.out}; the same command goes on from "
+        "there"
+    )
     assert len(read_rows(settings.out)[0]) == 7
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7
@@ -96,6 +105,24 @@ def test_a_stopped_run_goes_on_where_it_was(finished, tmp_path, monkeypatch):
     assert set_figures(settings.out) == set_figures(finished.out)
     evaluate(settings, console=QUIET)
     assert count == 8 + 24 - 7  # nothing was left to do
+
+
+def test_two_evaluations_do_not_write_to_one_folder(settings, monkeypatch):
+    monkeypatch.setattr(run_module, "locked", partial(locked, patience=0))
+    with locked(settings.out), pytest.raises(ValueError, match="results is in use by another run"):
+        evaluate(settings, console=QUIET)
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(settings, fake_link, monkeypatch):
+    monkeypatch.setattr(run_module, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(run_module, "perform", lambda task, *rest, **more: Refusal(task, "none"))
+    printed = io.StringIO()
+    console = Console(file=printed, force_terminal=False, width=80)
+    tasks = list_tasks(settings, {"linear": fake_link()}, "apple")
+    with Worker(settings, {"linear": fake_link()}, set(), rank=0, console=console) as worker:
+        worker.start({0: tasks})
+        worker.work(None, tasks, pictured=False)
+    assert f"2 of {len(tasks)}: apple linear " in printed.getvalue()
 
 
 def test_links_are_added_to_what_is_there(finished, tmp_path):
@@ -136,7 +163,7 @@ def test_two_processes_find_the_same(finished, tmp_path, monkeypatch):
     options += [finished.checkpoint, "--links", "lrisc", "linear", "--snr-db", 4, 10]
     options += ["--cbr", finished.cbr, "--bandwidths", *finished.bandwidths]
     options += ["--seeds", 2, "--picture-cbr", 0.05]
-    assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], 2) == 0
+    assert launch(["-m", "lrisc_system.evaluation", *map(str, options)], Group(2)) == 0
     assert len(list((tmp_path / "two" / "rows").iterdir())) == 2
     assert results(tmp_path / "two") == results(finished.out)
     assert set_figures(tmp_path / "two") == set_figures(finished.out)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lrisc_system.evaluation import Point
-from lrisc_system.evaluation.set_figures import add_set_figures, measure_set
+from lrisc_system.evaluation.set_figures import add_set_figures, measure_set, read_set_figures
 from lrisc_system.evaluation.set_samples import SampleFolder, SetSample
 from lrisc_system.evaluation.statistics import Estimate
 from lrisc_system.evaluation.summary import Summary
@@ -75,3 +75,10 @@ def test_what_is_too_small_or_not_flat_has_no_figure():
     figures = measure_set([], [SetSample(patterns, None)])
     assert math.isnan(figures["grid_2"])
     assert math.isnan(figures["kid_vgg"])
+
+
+@pytest.mark.parametrize("text", ["3", "[]", "{}", "no json", '{"link": "a", "point": 3}'])
+def test_foreign_figures_are_one_line(tmp_path, text):
+    (tmp_path / "sets.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=r"sets\.jsonl: expected the figures of sets, cannot"):
+        read_set_figures(tmp_path / "sets.jsonl")

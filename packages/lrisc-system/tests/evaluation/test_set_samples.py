@@ -52,3 +52,13 @@ def test_links_points_and_sources_are_kept_apart(tmp_path):
     folder.remove(link="lrisc", point=HERE)
     assert not folder.read(["apple"], link="lrisc", point=HERE)
     assert folder.read(["apple"], link="linear", point=HERE)
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", b"PK\3\4 half an archive"])
+def test_a_foreign_sample_is_one_line(tmp_path, data):
+    folder, point = SampleFolder(tmp_path), Point(10.0, 0.1)
+    folder.write(sample(0), "apple", link="linear", point=point)
+    (path,) = tmp_path.rglob("apple.npz")
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"apple\.npz: expected the sample of an image, cannot"):
+        folder.read(["apple"], link="linear", point=point)

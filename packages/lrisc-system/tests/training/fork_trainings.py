@@ -4,6 +4,7 @@ It imports PyTorch once, then reads one order per line (JSON) and answers with t
 the processes that carried it out. A process killed by signal 9 answers -9.
 
     {"settings": {...}, "processes": 2, "kill": {"place": "stage1-step0000001", "writing": false}}
+    {"settings": {...}, "processes": 2, "signal": {"place": "stage1-step0000001", "number": 15}}
 """
 
 import gc
@@ -23,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from lrisc_system.commands.models import find_model
 from lrisc_system.training import setup, state, trainer
 from lrisc_system.training.failures import ending_in_one_line
+from lrisc_system.training.launching import STOPPED
 from lrisc_system.training.settings import TrainSettings
 
 
@@ -50,7 +52,7 @@ def carry_out(order: dict) -> list[int]:
     while len(codes) < world:
         child, status = os.waitpid(-1, 0)
         codes[child] = os.waitstatus_to_exitcode(status)
-        if codes[child] != 0:  # a launcher ends the others too
+        if codes[child] not in (0, *STOPPED):  # a launcher ends the others too
             for other in set(children) - set(codes):
                 os.kill(other, signal.SIGKILL)
     return [codes[child] for child in children]
@@ -71,12 +73,14 @@ def take_part(order: dict, *, rank: int, world: int, port: int) -> None:
         }
     if "kill" in order and rank == 0:  # the one that writes checkpoints
         die_at(**order["kill"])
+    if "signal" in order and rank == world - 1:  # one gets it, and all must stop
+        signal_at(**order["signal"])
     if "file_size_limit" in order:
         limit = order["file_size_limit"]
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if order.get("fsdp"):
         shard()
-    paths = {"data", "output", "masks"}
+    paths = {"data", "output", "masks", "recipe"}
     settings = TrainSettings(
         **{k: Path(v) if k in paths else v for k, v in order["settings"].items()}
     )
@@ -110,6 +114,18 @@ def shard() -> None:
         return accelerator
 
     setup.Accelerator = start
+
+
+def signal_at(place: str, number: int) -> None:
+    """Get a signal just before the step after a place."""
+    step = trainer.take_step
+
+    def step_after_signal(*arguments, position, **rest):
+        if str(position) == place:
+            os.kill(os.getpid(), number)
+        return step(*arguments, position=position, **rest)
+
+    trainer.take_step = step_after_signal
 
 
 def die_at(place: str, writing: bool) -> None:

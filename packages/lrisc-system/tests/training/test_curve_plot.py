@@ -1,5 +1,8 @@
+import pytest
+from matplotlib.figure import Figure
+
 from lrisc_system.data.images import load_image
-from lrisc_system.training.curve_plot import plot_curves
+from lrisc_system.training.curve_plot import plot_curves, write_figure
 from lrisc_system.training.recipes import Stage
 
 CURVES: list[dict[str, object]] = [
@@ -35,3 +38,11 @@ def test_realism_has_panels_where_it_was_measured(tmp_path):
     measured = {"psnr": 20.0, "lpips": 0.5, "dists": 0.2, "kid_vgg": 0.2, "grid_16": 1.0}
     more = draw([{**CURVES[1], "validation": measured}], tmp_path / "more.png")
     assert more.shape == (1, 3, 1050, 900)  # five panels in three rows
+
+
+def test_a_figure_appears_whole_or_not_at_all(tmp_path):
+    write_figure(Figure(), tmp_path / "a.svg")
+    assert "<svg" in (tmp_path / "a.svg").read_text()
+    with pytest.raises(ValueError, match="xyz"):
+        write_figure(Figure(), tmp_path / "a.xyz")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]

@@ -75,6 +75,15 @@ def test_a_stage_of_realism_needs_a_decoder_that_takes_it(system):
         objective(system, STAGES[-1])
 
 
+def test_a_decoder_is_trained_by_its_estimate(system):
+    del system.decoder
+    system.decoder = torch.nn.Conv2d(32, 3, 1)
+    objective(system, STAGES[0])  # without images, the stage needs none
+    message = "1-prior-codec: expected an image decoder with the method estimate, got Conv2d"
+    with pytest.raises(ValueError, match=message):
+        objective(system, STAGES[1])
+
+
 def test_the_critic_learns_alone_in_its_warmup(system, samples):
     stage = replace(STAGES[-1], adversarial_warmup=5)
     trained = freeze_all_but(stage, system)

@@ -41,6 +41,10 @@ def test_stages_are_narrowed_to_parts():
         ({"final_learning_rate": float("nan")}, "final_learning_rate above 0, got nan"),
         ({"snr_db": (20.0, 0.0)}, "snr_db as a range, low to high, got 20 to 0"),
         ({"eta": (0.0, 1.0)}, "eta as a range above 0, low to high, got 0 to 1"),
+        ({"eta": (1.0, float("inf"))}, "eta as a range above 0, low to high, got 1 to inf"),
+        ({"alpha": (3.0, 3.0)}, "alpha as a range above 0, to 1, low to high, got 3 to 3"),
+        ({"snr_db": (float("nan"), 3.0)}, "snr_db as a range, low to high, got nan to 3"),
+        ({"steps": 10**13}, r"steps of at most 1,000,000,000,000, got 1e\+13"),
     ],
 )
 def test_a_stage_says_what_is_wrong(change, message):
@@ -58,6 +62,7 @@ STAGE = Stage("s", trainable=("",))
         ({"stages": (STAGE, STAGE)}, r"stages of different names, got \['s', 's'\]"),
         ({"lambda_rate": -1.0}, "lambda_rate of at least 0, got -1"),
         ({"perceptual": ()}, "at least one network in perceptual"),
+        ({"perceptual": ("alex", "squeeze")}, "perceptual of alex, vgg, got alex, squeeze"),
         ({"magnification": 0}, "magnification of at least 1, got 0"),
         ({"average_decay": 1.0}, r"average_decay in \[0, 1\), got 1"),
     ],

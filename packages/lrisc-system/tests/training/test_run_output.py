@@ -21,7 +21,7 @@ def test_the_card_lies_beside_the_weights(finished):
     assert (card["model"], card["preset"], card["seed"]) == ("lrisc", "tiny", 0)
     assert card["data"]["files"] == 5
     assert card["held_out"]["files"] == 1
-    assert card["place"] == {"stage": 6, "step": 2}
+    assert card["place"] == {"stage": len(RECIPES["tiny"].stages) - 1, "step": 2}
     assert [stage["name"] for stage in card["recipe"]["stages"]] == [
         stage.name for stage in RECIPES["tiny"].stages
     ]

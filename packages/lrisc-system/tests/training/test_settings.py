@@ -59,6 +59,8 @@ def test_a_recipe_from_a_file_takes_the_place_of_the_presets(tmp_path):
         ({"learning_rate": float("nan")}, "expected learning_rate above 0, got nan"),
         ({"steps_scale": float("inf")}, "expected steps_scale above 0, got inf"),
         ({"max_norm": 0.0}, "expected max_norm above 0, got 0"),
+        ({"reals_per_token": 0}, "a reals_per_token of at least 1, got 0"),
+        ({"seed": 2**64}, "a seed in .*, got 18446744073709551616"),
         ({"minutes": -2.0}, "expected minutes above 0, got -2"),
         ({"validation_photos": -1}, "validation_photos of at least 0, got -1"),
     ],

@@ -7,7 +7,7 @@ from lrisc_system import LRISC, train
 from lrisc_system.config import TINY
 from lrisc_system.training.recipes import Recipe, Stage
 from lrisc_system.training.settings import TrainSettings
-from lrisc_system.training.setup import check_parts, list_photos
+from lrisc_system.training.setup import check_parts, check_stages, list_photos
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ from lrisc_system.training.setup import check_parts, list_photos
         ({"only": "decodr"}, "'jscc_encoder', 'smooth_mask'], got 'decodr'"),
         ({"start-from": "empty"}, "is damaged or no safetensors file"),
         ({"perceptual": "vgg", "vgg": "nowhere.pth"}, "nowhere.pth: expected a file of backbone"),
+        ({"reals-per-token": "16"}, "expected no reals_per_token for LRISC"),
+        ({"model": "deepjscc", "lambda-perceptual": "2"}, "no lambda_perceptual for deepjscc"),
+        ({"model": "deepjscc", "perceptual": "vgg"}, "no perceptual for deepjscc"),
+        ({"seed": "9" * 20}, "expected an integer from"),
+        ({"steps-scale": "1e30"}, "expected steps of at most"),
         ({"log-with": "ouija"}, "expected a tracker of"),
         ({"log-with": "wandb"}, "pip install 'wandb'"),
     ],
@@ -79,3 +84,19 @@ def test_results_and_masks_among_the_photos_are_none(tmp_path):
     ]
     with pytest.raises(ValueError, match="expected another folder for the output than for photos"):
         list_photos(replace(settings, output=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (
+            Stage("s", trainable=("",), crop=50),
+            "stage s: expected a crop that divides by 16",
+        ),
+        (Stage("s", trainable=("",), snr_db=(0.0, 90.0)), r"an SNR in \[-20, 40\] dB, got 90"),
+        (Stage("s", trainable=("",), batch_size=3), "that divides by processes times accumulation"),
+    ],
+)
+def test_stages_that_cannot_be_trained_are_refused(stage, message):
+    with pytest.raises(ValueError, match=message):
+        check_stages(Recipe((stage,)), parts=2)

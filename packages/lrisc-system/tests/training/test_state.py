@@ -1,10 +1,11 @@
 import json
+import math
 
 import pytest
 import torch
 from torch import nn
 
-from lrisc_system.storage.tensors import CheckpointError
+from lrisc_system.storage.tensors import CheckpointError, write_tensors
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.state import (
     list_states,
@@ -107,3 +108,45 @@ def test_the_eleventh_stage_is_newer_than_the_third(tmp_path, model):
         save(tmp_path, model, position)
     states = [load_position(state) for state in list_states(tmp_path)]
     assert states[-2:] == [Position(9, 7), Position(10, 1)]
+
+
+STATE = {"stage": 0, "step": 2, "seconds": 3.0, "steps": 2, "skipped": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no json", "expected the state of a run, got Expecting value"),
+        ("[1, 2]", "expected the state of a run, got list"),
+        (json.dumps({**STATE, "step": "two"}), "a number of at least 0 in step, got 'two'"),
+        (json.dumps({**STATE, "stage": -1}), "a number of at least 0 in stage, got -1"),
+        (json.dumps({**STATE, "steps": True}), "a number of at least 0 in steps, got True"),
+        (json.dumps({**STATE, "seconds": math.inf}), "in seconds, got inf"),
+        (json.dumps({**STATE, "skipped": []}), r"expected counts in skipped, got \[\]"),
+        (json.dumps({"stage": 0, "step": 2}), "expected counts in skipped, got None"),
+    ],
+)
+def test_foreign_json_is_one_line(tmp_path, text, message):
+    (tmp_path / "state.json").write_text(text)
+
+    def load():
+        return load_position(tmp_path), load_totals(tmp_path)
+
+    with pytest.raises(CheckpointError, match=rf"state\.json: .*{message}") as caught:
+        load()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"exp_avg": torch.zeros(1)}, "the optimiser of another stage: "),
+        ({"exp_avg/weight": torch.zeros(7)}, r"expected exp_avg/weight of \(.*\), got \(7,\)"),
+    ],
+)
+def test_a_foreign_optimiser_is_refused(tmp_path, tensors, message):
+    write_tensors(tensors, tmp_path / "optimizer.safetensors")
+    weight = torch.nn.Parameter(torch.zeros(2, 3))
+    optimizer = torch.optim.Adam([weight])
+    with pytest.raises(CheckpointError, match=message):
+        load_optimizer(tmp_path, optimizer, {"weight": weight})

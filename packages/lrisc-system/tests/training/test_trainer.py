@@ -101,7 +101,7 @@ def test_another_decoder_learns_what_a_trained_sender_sends(finished, settings, 
     trainer.Trainer(options, TrainableLRISC(plain)).run()
     card = json.loads((options.output / "run.json").read_text())
     names = [stage["name"] for stage in card["recipe"]["stages"]]
-    assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops"]
+    assert names == ["1-prior-codec", "3-end-to-end", "3-larger-crops"]  # it takes no realism
     before, after = (
         {
             name: tensor
@@ -159,7 +159,7 @@ def test_a_streamed_run_in_mixed_precision_ends_in_a_model(streamed):
     lines = [json.loads(line) for line in (streamed / "curves.jsonl").read_text().splitlines()]
     losses = [line["total"] for line in lines if "total" in line]
     assert len(losses) == len(RECIPES["tiny"].stages)
-    assert all(0 < loss < 1 for loss in losses)
+    assert all(0 < loss < 2 for loss in losses)  # the critic's is 1.5 in the last stage
     assert json.loads((streamed / "run.json").read_text())["mixed_precision"] == "bf16"
 
 

@@ -1,20 +1,21 @@
 """The command ``snr-modulation check``: print tables and write a plot."""
 
-import importlib
-import sys
+import traceback
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
 import typer
+from matplotlib.figure import Figure
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from snr_modulation.link_check import CheckConfig, check
 from snr_modulation.report import format_report, plot_report
 from snr_modulation.synthetic import synthetic_images
+from snr_modulation.user_code import load_callable
 
 FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 Image.init()  # registers the formats
@@ -37,10 +38,16 @@ def check_command(
     ] = None,
     plot: Annotated[Path, typer.Option(help="Write the plot here.")] = Path("snr_check.png"),
     per_sample_snr: Annotated[
-        bool, typer.Option("--per-sample-snr", help="Pass the SNR as a tensor (B,).")
-    ] = False,
+        bool,
+        typer.Option(
+            "--per-sample-snr/--one-snr", help="Pass the SNR as a tensor (B,), or as one number."
+        ),
+    ] = True,
     repeats: Annotated[int, typer.Option(min=1, help="Noise realisations per point.")] = 1,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the noise.")] = 0,
+    trace: Annotated[
+        bool, typer.Option("--traceback", help="Show where an error arose, call by call.")
+    ] = False,
 ) -> None:
     """Check a link: PSNR over SNR, dependence on the batch, the loss from a wrong SNR.
 
@@ -48,19 +55,24 @@ def check_command(
     a fault, 2 if the link could not be measured.
     """
     try:
+        check_plot(plot)
+        checked = load_callable(link)
+        estimating = None if mismatched is None else load_callable(mismatched)
         batch = (
             synthetic_images(count, size=size)
             if images is None
             else load_images(images, count=count, size=size)
         )
         report = check(
-            load_callable(link),
+            checked,
             batch,
             CheckConfig(per_sample_snr=per_sample_snr, repeats=repeats, seed=seed),
-            mismatched=None if mismatched is None else load_callable(mismatched),
+            mismatched=estimating,
         )
         plot_report(report).savefig(plot, dpi=120)
     except (ValueError, OSError) as error:
+        if trace:
+            traceback.print_exception(error)
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(format_report(report))
@@ -68,25 +80,17 @@ def check_command(
     raise typer.Exit(0 if report.passed else 1)
 
 
-def load_callable(name: str) -> Any:
-    """Import ``module:name``; the module may be in the current folder, as for ``python -m``.
+def check_plot(path: Path) -> None:
+    """Check that a plot can be written, before it is measured what it shows.
 
     Raises:
-        ValueError: if there is no such module or no such callable in it.
+        ValueError: if its folder is missing or its suffix is no format.
     """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise ValueError(f"expected module:name, got {name}")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"expected a module {module_name}: {error}") from error
-    found = getattr(module, attribute, None)
-    if not callable(found):
-        raise ValueError(f"expected a callable {attribute} in {module_name}, got {found!r}")
-    return found
+    formats = sorted(Figure().canvas.get_supported_filetypes())
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise ValueError(f"expected a plot of {', '.join(formats)}, got {path}")
+    if not path.parent.is_dir() or path.is_dir():
+        raise ValueError(f"expected a file in an existing folder for the plot, got {path}")
 
 
 def load_images(folder: Path, *, count: int, size: int) -> Tensor:

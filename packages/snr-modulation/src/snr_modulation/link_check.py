@@ -8,9 +8,14 @@ import torch
 from torch import Tensor
 
 from snr_modulation.scaled_noise import ScaledNoise
+from snr_modulation.user_code import describe_error
 
 Link = Callable[[Tensor, Tensor | float], Tensor]
 MismatchedLink = Callable[[Tensor, Tensor | float, Tensor | float], Tensor]
+
+
+class LinkError(ValueError):
+    """A link raised an error; the message names it and the line of the link's code."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class CheckConfig:
         offsets_db: estimated minus true SNR, dB.
         fall_tolerance_db: largest fall of PSNR that is not a fault, dB.
         neighbour_tolerance: largest change of a pixel in [0, 1] that is not a fault.
-        per_sample_snr: call the link with an SNR tensor (B,) instead of a number.
+        per_sample_snr: call the link with an SNR tensor (B,), otherwise with a number.
         repeats: noise realisations per point, seeded ``seed``, ``seed + 1``, ...
         seed: of PyTorch's global generator; every SNR uses the same noise.
     """
@@ -33,7 +38,7 @@ class CheckConfig:
     offsets_db: tuple[float, ...] = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0)
     fall_tolerance_db: float = 0.05
     neighbour_tolerance: float = 1e-4
-    per_sample_snr: bool = False
+    per_sample_snr: bool = True
     repeats: int = 1
     seed: int = 0
 
@@ -108,6 +113,7 @@ def check(
 
     Raises:
         ValueError: if the images, or the output of the link, have a wrong shape or range.
+        LinkError: if the link raises an error.
     """
     if images.ndim != 4 or images.shape[0] < 1:
         raise ValueError(f"expected images (B, C, H, W), got {tuple(images.shape)}")
@@ -146,12 +152,21 @@ def run_link(link: Link, images: Tensor, snr_db: Tensor | float, *, seed: int) -
     """Call a link with a seed, restore the global generator, and check the result."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        received = link(images, snr_db)
-    if received.shape != images.shape:
-        shapes = (tuple(images.shape), tuple(received.shape))
-        raise ValueError(f"expected the link to return {shapes[0]}, got {shapes[1]}")
+        try:
+            received = link(images, snr_db)
+        except Exception as error:  # a link of a user's may raise anything
+            snr = f"({len(snr_db)},)" if isinstance(snr_db, Tensor) else "as one number"
+            raise LinkError(
+                f"the link raised {describe_error(error)}, called with images "
+                f"{tuple(images.shape)} and snr_db {snr}"
+            ) from error
+    if not isinstance(received, Tensor) or received.shape != images.shape:
+        got = tuple(received.shape) if isinstance(received, Tensor) else type(received).__name__
+        raise ValueError(f"expected the link to return {tuple(images.shape)}, got {got}")
     if not received.isfinite().all():
-        raise ValueError(f"expected finite pixels from the link, got NaN or inf at {snr_db} dB")
+        numbers = sorted({round(float(each), 2) for each in torch.as_tensor(snr_db).reshape(-1)})
+        at = ", ".join(f"{number:g}" for number in numbers)
+        raise ValueError(f"expected finite pixels from the link, got NaN or inf at {at} dB")
     return received
 
 

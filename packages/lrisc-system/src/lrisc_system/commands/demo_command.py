@@ -46,10 +46,15 @@ def demo(
     """
     from lrisc_system.commands.demo import run_demo
     from lrisc_system.commands.models import open_link
+    from lrisc_system.commands.outputs import check_output_folder
+    from lrisc_system.data.images import load_image
     from lrisc_system.devices import find_device
     from lrisc_system.lrisc_link import with_realism
     from lrisc_system.realism import check_realism
 
+    check_output_folder(out)
+    if photo is not None:
+        load_image(photo)  # before a model is read
     found = find_device(device)
     check_realism(realism, realism_roi)
     link, detector = open_link(model, checkpoint, device=found)

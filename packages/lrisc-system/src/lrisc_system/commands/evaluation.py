@@ -22,6 +22,8 @@ def evaluate(settings: Annotated[EvaluateSettings, arg(name="")]) -> None:
     among processes.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output_folder
     from lrisc_system.evaluation.run import evaluate
 
+    check_output_folder(settings.out)
     evaluate(settings, console=Console(), open_model=open_model)

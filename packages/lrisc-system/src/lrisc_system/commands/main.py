@@ -10,7 +10,6 @@ from importlib.metadata import version
 
 from lrisc_system.training.failures import ending_in_one_line
 
-INTERRUPTED = 130
 HELP = ("-h", "--help")
 
 
@@ -89,11 +88,8 @@ def run(arguments: list[str]) -> None:
 
 def main() -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
-    try:
-        with ending_in_one_line():
-            run(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    with ending_in_one_line():
+        run(sys.argv[1:])
 
 
 if __name__ == "__main__":

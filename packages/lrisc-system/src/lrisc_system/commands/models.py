@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,12 @@ from lrisc_system.baselines.deepjscc.trainable import TrainableDeepJSCC
 from lrisc_system.config import LRISCConfig, preset
 from lrisc_system.link import Link
 from lrisc_system.storage.checkpoint import recorded_model
+from lrisc_system.storage.shipped import SHIPPED
 from lrisc_system.storage.tensors import CheckpointError
 from lrisc_system.system import LRISC
 from lrisc_system.training.lrisc import TrainableLRISC
 from lrisc_system.training.trainable import TrainableModel
+from lrisc_system.training.user_code import find_user_line, in_one_line
 from roi_saliency import SaliencyDetector
 
 DEFAULT_MODEL = "lrisc"
@@ -74,18 +75,12 @@ def make_checked(make: Callable[[LRISCConfig], object], name: str, config: LRISC
     try:
         model = make(config)
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{last.filename}:{last.lineno}"
-        raise ValueError(f"{name} raised {in_one_line(error)} at {place}") from error
+        place = find_user_line(error.__traceback__)
+        at = "" if place is None else f" at {place}"
+        raise ValueError(f"{name} raised {in_one_line(error)}{at}") from error
     if not isinstance(model, LRISC):
         raise ValueError(f"expected {name} to return an LRISC, got {type(model).__name__}")
     return model
-
-
-def in_one_line(error: BaseException) -> str:
-    """Name an error's type and the first line of its message."""
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
@@ -97,11 +92,20 @@ def kind_of(name: str | None, folder: str | Path) -> TrainableModel[Any]:
         folder: folder with a trained model.
 
     Raises:
-        CheckpointError: if the run card cannot be read, or what it names is not found here.
+        CheckpointError: if the run card cannot be read, or what it names is not found here or is
+            another kind than the one that is asked for.
         ValueError: if there is no model of that name.
     """
     if name is not None:
-        return find_model(name)
+        kind = find_model(name)
+        shipped = DEFAULT_MODEL if Path(folder) == SHIPPED else None
+        recorded = recorded_model(Path(folder)) or shipped
+        if name in MODELS and recorded in MODELS and recorded != name:
+            raise CheckpointError(
+                f"expected a checkpoint of --model {name}, got {folder}, which is one of "
+                f"{recorded}: name another one with --checkpoint"
+            )
+        return kind
     recorded = recorded_model(Path(folder))
     if recorded is None:
         return MODELS[DEFAULT_MODEL]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from matplotlib.figure import Figure
 from rich.table import Table
 from torch import Tensor
 
-from lrisc_system.metrics.quality import Metrics
+from lrisc_system.metrics.quality import MS_SSIM_SIDE, Metrics
+from lrisc_system.training.curve_plot import write_figure
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Result:
 
 
 def metrics_table(results: Sequence[Result]) -> Table:
-    """List the cost and the quality of each transmission."""
-    table = Table("SNR dB", "CBR", "PSNR dB", "MS-SSIM", "LPIPS")
+    """List the cost and the quality of each transmission, and why there may be no MS-SSIM."""
+    small = any(math.isnan(result.metrics.ms_ssim) for result in results)
+    caption = f"MS-SSIM needs sides of more than {MS_SSIM_SIDE} pixels" if small else None
+    table = Table("SNR dB", "CBR", "PSNR dB", "MS-SSIM", "LPIPS", caption=caption)
     for result in results:
         metrics = result.metrics
         table.add_row(
@@ -68,7 +72,7 @@ def save_comparison(source: Tensor, mask: Tensor, results: Sequence[Result], pat
         axes[1, column].imshow(_pixels(image[..., detail[0], detail[1]]))
     for axis in axes.flat:
         axis.set_axis_off()
-    figure.savefig(path, dpi=100)
+    write_figure(figure, path)
 
 
 def _heat(source: Tensor, mask: Tensor) -> Tensor:

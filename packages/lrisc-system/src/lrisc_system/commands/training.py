@@ -11,7 +11,7 @@ from typing import Annotated
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import Device, FirstCheckpoint, Model
+from lrisc_system.options import Device, FirstCheckpoint, Model, PacketModel
 from lrisc_system.training.settings import TrainSettings
 
 Preset = Annotated[
@@ -34,8 +34,10 @@ def train(settings: Annotated[TrainSettings, arg(name="")]) -> None:
     process; `accelerate launch -q -m lrisc_system.train` takes the same options and trains in many.
     """
     from lrisc_system.commands.models import find_model
+    from lrisc_system.commands.outputs import check_output_folder
     from lrisc_system.training.trainer import Trainer
 
+    check_output_folder(settings.output)
     Trainer(settings, find_model(settings.model)).run()
 
 
@@ -85,7 +87,7 @@ def average(
     *,
     out: Path,
     float16: bool = False,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
 ) -> None:
     """Average the weights of several trained models.
@@ -103,6 +105,7 @@ def average(
     import torch
 
     from lrisc_system.commands.models import DEFAULT_MODEL, open_model
+    from lrisc_system.commands.outputs import check_output_folder
     from lrisc_system.devices import find_device
     from lrisc_system.storage.checkpoint import recorded_model, recorded_preset, save_model
     from lrisc_system.storage.model_soup import average_models
@@ -113,6 +116,7 @@ def average(
         raise ValueError(f"expected at least two models to average, got {len(checkpoints)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"expected a new or an empty output folder, got {out}")
+    check_output_folder(out)
     found = find_device(device)
     systems = [open_model(model, folder, device=found) for folder in checkpoints]
     for folder, system in zip(checkpoints, systems, strict=True):

@@ -18,7 +18,7 @@ from lrisc_system.options import (
     Checkpoint,
     Device,
     MaxPixels,
-    Model,
+    PacketModel,
     Realism,
     RealismROI,
     Seed,
@@ -108,7 +108,7 @@ def send(
     center_frequency_hz: float = 0.0,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
     max_pixels: MaxPixels = MAX_PIXELS,
 ) -> None:
@@ -122,12 +122,14 @@ def send(
         center_frequency_hz: Frequency of the radio that will play the recording.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.packet_files import write_sent
     from lrisc_system.commands.simulation import load_source, send_source
     from lrisc_system.devices import find_device
 
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    check_output(packet, sources=[photo, mask])
     source = load_source(photo, mask, max_pixels=max_pixels)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     write_sent(
         sent,
@@ -156,9 +158,11 @@ def channel(
         sent: Packet file that `lrisc send` wrote.
         received: Write the received packet to this file.
     """
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.simulation import cross
     from lrisc_system.packets.packet import read_packet, write_packet
 
+    check_output(received, sources=[sent])
     packet = read_packet(sent, max_pixels=max_pixels)
     write_packet(cross(packet, snr_db, fading=fading, seed=seed), received)
 
@@ -178,7 +182,7 @@ def receive(
     realism_roi: RealismROI = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
     seed: Seed = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -191,12 +195,14 @@ def receive(
         sent: SigMF recording that was sent, if the received one lacks the side information.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.packet_files import read_received
     from lrisc_system.commands.simulation import receive_packet
-    from lrisc_system.data.images import save_image
+    from lrisc_system.data.images import FORMATS, save_image
     from lrisc_system.devices import find_device
     from lrisc_system.realism import check_realism
 
+    check_output(image, sources=[packet, sent], suffixes=FORMATS)
     check_realism(realism, realism_roi)
     received = read_received(packet, sent, max_pixels=max_pixels, console=Console())
     snr_db = received.snr_db if snr_db is None else snr_db
@@ -231,7 +237,7 @@ def transmit(
     realism_roi: RealismROI = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
+    model: PacketModel = None,
     device: Device = None,
     seed: Seed = 0,
     max_pixels: MaxPixels = MAX_PIXELS,
@@ -241,6 +247,7 @@ def transmit(
     This is `lrisc send`, `channel` and `receive` in one, with a table of cost and quality.
     """
     from lrisc_system.commands.models import open_model
+    from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.simulation import (
         cross,
         load_source,
@@ -248,14 +255,15 @@ def transmit(
         send_source,
     )
     from lrisc_system.commands.tables import Result, metrics_table
-    from lrisc_system.data.images import save_image
+    from lrisc_system.data.images import FORMATS, save_image
     from lrisc_system.devices import find_device
     from lrisc_system.metrics.quality import evaluate_pair
     from lrisc_system.realism import check_realism
 
     check_realism(realism, realism_roi)
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
+    check_output(image, sources=[photo, mask], suffixes=FORMATS)
     source = load_source(photo, mask, max_pixels=max_pixels)
+    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     packet = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
     arrived = cross(packet, snr_db, fading=fading, seed=seed)
     received = receive_packet(

@@ -40,7 +40,8 @@ class Protocol:
             return self
         try:
             stored = json.loads(path.read_text())
-            common, links = stored["common"], stored["links"]
+            common, links = dict(stored["common"]), dict(stored["links"])
+            links = {name: dict(identity) for name, identity in links.items()}
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: expected the settings of an evaluation") from error
         mine = json.loads(json.dumps(self.common))  # as JSON tells them: lists, not tuples

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from lrisc_system.evaluation.measure import Measurement
 from lrisc_system.evaluation.settings import Point
@@ -104,21 +105,29 @@ class RowFile:
 
 
 def read_rows(folder: Path) -> tuple[list[Row], list[Refusal]]:
-    """Read the results of all processes of all starts; an incomplete line is skipped."""
+    """Read the results of all processes of all starts; an incomplete line is skipped.
+
+    Raises:
+        ValueError: if a line is JSON, but not a result; the message names it.
+    """
     rows: dict[Task, Row] = {}
     refusals: dict[Task, Refusal] = {}
     for path in sorted((folder / ROWS_FOLDER).glob("*.jsonl")):
-        for line in path.read_text(errors="replace").splitlines():
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
             try:
                 values = json.loads(line)
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 continue
-            task = _task(values["task"])
-            if "reason" in values:
-                refusals[task] = Refusal(task, values["reason"])
+            try:
+                entry = _entry(values)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{path}, line {number}: expected a result of an evaluation, got {line:.80}"
+                ) from error
+            if isinstance(entry, Refusal):
+                refusals[entry.task] = entry
             else:
-                measurement = Measurement(**values["measurement"])
-                rows[task] = Row(**{**values, "task": task, "measurement": measurement})
+                rows[entry.task] = entry
     return list(rows.values()), list(refusals.values())
 
 
@@ -148,6 +157,24 @@ def write_table(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     write_atomically(path, text.getvalue().encode())
 
 
-def _task(values: dict[str, object]) -> Task:
-    point = values.pop("point")
-    return Task(**values, point=Point(**point))  # type: ignore[arg-type]
+def _entry(values: Mapping[str, Any]) -> Row | Refusal:
+    """Read what `RowFile.append` wrote.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: if it is something else.
+    """
+    stored = dict(values["task"])
+    point = Point(**{name: float(number) for name, number in stored.pop("point").items()})
+    task = Task(**{**stored, "point": point, "seed": int(stored["seed"])})
+    if not isinstance(task.link, str) or not isinstance(task.image, str):
+        raise TypeError
+    if "reason" in values:
+        return Refusal(task, str(values["reason"]))
+    figures = {name: float(number) for name, number in values["measurement"].items()}
+    return Row(
+        task,
+        cbr=float(values["cbr"]),
+        delivered=bool(values["delivered"]),
+        measurement=Measurement(**figures),
+        seconds=float(values["seconds"]),
+    )

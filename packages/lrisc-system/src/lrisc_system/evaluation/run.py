@@ -6,6 +6,7 @@ any time, and goes on with any number of processes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -36,6 +37,9 @@ from lrisc_system.evaluation.set_samples import SampleFolder
 from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.transmission import perform
 from lrisc_system.limits import check_bad_share
+from lrisc_system.training.folder_lock import locked
+from lrisc_system.training.interruption import Stopped
+from lrisc_system.training.monitor import PLAIN_SECONDS
 
 PATIENCE = timedelta(days=7)  # the fastest process waits so long for the slowest
 WHOLE_RUN_SECONDS = 1e9  # links differ in speed: estimate the time left from all that was done
@@ -58,9 +62,13 @@ def evaluate(
 
     Raises:
         ValueError: no image, too many that cannot be read, a missing mask or checkpoint, an unknown
-            link or one that is not possible here, a folder that was started with other settings, or
-            earlier results that do not match.
+            link or one that is not possible here, a folder that was started with other settings or
+            is in use, or earlier results that do not match.
+        Stopped: if a signal came; the rows so far are kept.
     """
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    if not accelerator.is_main_process:
+        console = Console(quiet=True)
     everything = EvaluationImages.open(
         settings.data,
         settings.masks,
@@ -68,9 +76,25 @@ def evaluate(
         out=settings.out,
         max_pixels=settings.max_pixels,
     )
-    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
-    if not accelerator.is_main_process:
-        console = Console(quiet=True)
+    try:
+        with locked(settings.out, needed=accelerator.is_main_process):
+            _evaluate(settings, everything, accelerator, console=console, open_model=open_model)
+    except Stopped as stop:
+        advice = f"all rows so far are in {settings.out}; the same command goes on from there"
+        raise Stopped(stop.number, advice) from stop
+    accelerator.end_training()
+    return read_rows(settings.out)[0]
+
+
+def _evaluate(
+    settings: EvaluateSettings,
+    everything: EvaluationImages,
+    accelerator: Accelerator,
+    *,
+    console: Console,
+    open_model: OpenModel | None,
+) -> None:
+    """Measure and write, on this process's share of the images."""
     device = accelerator.device if settings.device is None else find_device(settings.device)
     unreadable = find_unreadable(everything, settings, accelerator)
     images = everything.without(unreadable)
@@ -128,8 +152,6 @@ def evaluate(
             notes=[*notes, *(f"left out: {error}" for error in lost.values())],
             console=console,
         )
-    accelerator.end_training()
-    return read_rows(settings.out)[0]
 
 
 def find_unreadable(
@@ -202,6 +224,7 @@ class Worker:
             speed_estimate_period=WHOLE_RUN_SECONDS,
         )
         self.bar = self.progress.add_task("")
+        self.said = time.monotonic()
 
     def __enter__(self) -> Worker:
         self.progress.start()
@@ -225,6 +248,7 @@ class Worker:
                 entry = perform(task, self.links[task.link], source, samples=self.samples)
                 self.file.append(entry)
                 self.progress.advance(self.bar)
+                self._say_now_and_then()
                 if isinstance(entry, Refusal):
                     self._report_once(entry)
         if pictured:
@@ -235,6 +259,13 @@ class Worker:
     def _describe(self, what: str, point: Point) -> None:
         text = f"{what} {point.snr_db:g} dB CBR {point.cbr:.4f}"
         self.progress.update(self.bar, description=text)
+
+    def _say_now_and_then(self) -> None:
+        """Print a plain line where there is no terminal to draw a bar on."""
+        console, (bar,) = self.progress.console, self.progress.tasks
+        if not console.is_terminal and time.monotonic() - self.said >= PLAIN_SECONDS:
+            self.said = time.monotonic()
+            self.progress.print(f"{bar.completed:g} of {bar.total:g}: {bar.description}")
 
     def _report_once(self, refusal: Refusal) -> None:
         task = refusal.task

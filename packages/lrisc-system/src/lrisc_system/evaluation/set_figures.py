@@ -98,6 +98,20 @@ def write_set_figures(known: SetFigures, path: Path) -> None:
 
 
 def read_set_figures(path: Path) -> SetFigures:
-    """Read the figures that were computed earlier."""
-    lines = map(json.loads, path.read_text().splitlines() if path.exists() else [])
-    return {(line["link"], Point(**line["point"])): line["figures"] for line in lines}
+    """Read the figures that were computed earlier.
+
+    Raises:
+        ValueError: if the file is not one that `write_set_figures` wrote.
+    """
+    try:
+        lines = (
+            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        )
+        return {
+            (str(line["link"]), Point(**line["point"])): {
+                name: float(value) for name, value in line["figures"].items()
+            }
+            for line in lines
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: expected the figures of sets, cannot read it") from error

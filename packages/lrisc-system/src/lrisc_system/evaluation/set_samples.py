@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -106,4 +107,16 @@ class SampleFolder:
     @staticmethod
     def _read(folder: Path, images: list[str]) -> list[SetSample]:
         paths = [folder / f"{image}.npz" for image in images]
-        return [SetSample.from_bytes(path.read_bytes()) for path in paths if path.exists()]
+        return [_read_sample(path) for path in paths if path.exists()]
+
+
+def _read_sample(path: Path) -> SetSample:
+    """Read a sample.
+
+    Raises:
+        ValueError: if the file is not one of a sample.
+    """
+    try:
+        return SetSample.from_bytes(path.read_bytes())
+    except (BadZipFile, EOFError, IndexError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: expected the sample of an image, cannot read it") from error

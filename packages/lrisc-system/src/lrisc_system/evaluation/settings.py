@@ -17,8 +17,8 @@ from lrisc_system.options import (
     IntegerOption,
     MaxBadShare,
     MaxPixels,
-    Model,
     NumberOption,
+    PacketModel,
     PathOption,
 )
 from lrisc_system.radio.fading import Fading
@@ -106,7 +106,7 @@ class EvaluateSettings:
     max_pixels: MaxPixels = MAX_PIXELS
     max_bad_share: MaxBadShare = MAX_BAD_SHARE
     checkpoint: Checkpoint = SHIPPED
-    model: Model = None
+    model: PacketModel = None
     device: Device = None
 
     def __post_init__(self) -> None:
@@ -127,6 +127,8 @@ class EvaluateSettings:
             raise ValueError(f"expected at least one seed, got {self.seeds}")
         if self.crop is not None and self.crop < 1:
             raise ValueError(f"expected a crop of at least one pixel, got {self.crop}")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"expected steps of at least 1, got {self.steps}")
         if self.published and (
             self.crop is not None
             or self.fading is not Fading.none

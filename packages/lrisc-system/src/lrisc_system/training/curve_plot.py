@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from lrisc_system.storage.files import write_atomically
 from lrisc_system.training.recipes import Stage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TRAINING = {"total": "loss", "cbr": "expected CBR"}
 VALIDATION = {
@@ -54,4 +59,11 @@ def plot_curves(stages: Sequence[Stage], curves: Sequence[dict[str, object]], pa
         axes.set(title=title, xlabel="step", xlim=(0, max(1, total)))
         for start in first.values():
             axes.axvline(start, color="0.85", zorder=0)
-    figure.savefig(path, dpi=100)
+    write_figure(figure, path)
+
+
+def write_figure(figure: Figure, path: Path, *, dpi: int = 100) -> None:
+    """Write a figure in the format that the suffix names; the file appears whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=path.suffix.removeprefix("."), dpi=dpi)
+    write_atomically(path, buffer.getvalue())

@@ -47,8 +47,14 @@ class TrainableLRISC:
         """Turn gradient checkpointing and compilation on, if the settings say so.
 
         Raises:
-            ValueError: if the settings turn checkpointing on, and no part supports it.
+            ValueError: if the settings turn checkpointing on, and no part supports it, or name what
+                only the baseline has.
         """
+        if settings.reals_per_token is not None:
+            raise ValueError(
+                "expected no reals_per_token for LRISC, whose bandwidth follows the image, got "
+                f"{settings.reals_per_token}"
+            )
         able = modules_with(model, "recompute_gradients")
         if settings.checkpoint_gradients and not able:
             raise ValueError(

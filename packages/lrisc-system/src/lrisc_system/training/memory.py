@@ -21,7 +21,7 @@ from lrisc_system.metrics.quality import lpips_network
 from lrisc_system.parts import modules_with
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.settings import TrainSettings
-from lrisc_system.training.setup import freeze_all_but
+from lrisc_system.training.setup import freeze_all_but, split_off_realism
 from lrisc_system.training.trainable import TrainableModel
 
 CPU = torch.device("cpu")
@@ -156,9 +156,10 @@ def plan(
         model: model to train; by default a new one of the preset.
         device: device to measure on.
     """
-    recipe = replace(find_preset(settings.preset, trainable.recipes()), magnification=1)
-    stage = recipe.stages[-1]
     model = (trainable.make(settings) if model is None else model).to(device)
+    known = find_preset(settings.preset, trainable.recipes())
+    recipe = replace(split_off_realism(known, model)[0], magnification=1)
+    stage = recipe.stages[-1]
     perceptual = lpips_network("alex").to(device)
     trained = freeze_all_but(stage, model)
     objective = trainable.objective(model, stage=stage, recipe=recipe, perceptual=perceptual)

@@ -14,6 +14,7 @@ from torch import nn
 from lrisc_system.training.memory import CPU, Plan, plan
 from lrisc_system.training.recipes import find_preset
 from lrisc_system.training.settings import TrainSettings
+from lrisc_system.training.setup import split_off_realism
 from lrisc_system.training.trainable import TrainableModel
 
 GIB = 2**30
@@ -72,11 +73,13 @@ def print_plan(
     """
     if batch_size < 1:
         raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
-    crop = find_preset(preset, trainable.recipes()).stages[-1].crop
+    recipe = find_preset(preset, trainable.recipes())
     sizes = sorted({max(1, batch_size // part) for part in (16, 8, 4, 2, 1)})
     precision = "bf16" if bf16 else "float32"
     # No photo is read and nothing is written: only the preset matters.
     settings = TrainSettings(preset=preset, data=Path(), output=Path())
+    model = trainable.make(settings) if model is None else model
+    crop = split_off_realism(recipe, model)[0].stages[-1].crop
     made = plan(settings, trainable=trainable, bf16=bf16, model=model, device=device)
     title = f"{preset}, {crop} x {crop}, {precision}: GiB per process"
     console.print(plan_table(made, sizes, title=title))

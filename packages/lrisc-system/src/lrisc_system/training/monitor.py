@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Column
 
 from lrisc_system.data.images import save_image
+from lrisc_system.storage.files import write_atomically
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import Stage
 from lrisc_system.training.trackers import Trackers
@@ -28,6 +29,7 @@ from lrisc_system.training.validation import Validation, describe_validation
 
 CURVES_NAME = "curves.jsonl"
 PICTURES_NAME = "pictures"
+PLAIN_SECONDS = 60.0  # between two lines where there is no terminal to draw a bar on
 
 
 class Monitor:
@@ -66,6 +68,7 @@ class Monitor:
         self.skipped_photos: Counter[str] = Counter()
         self.begun = self.started = time.monotonic()
         self.waited, self.steps, self.images, self.flop = 0.0, 0, 0, 0.0
+        self.said = time.monotonic()
 
     def __enter__(self) -> Monitor:
         self.progress.start()
@@ -96,7 +99,7 @@ class Monitor:
                 if (order.get(str(line["stage"]), 0), line["step"])
                 <= (position.stage, position.step)
             ]
-            curves.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            write_atomically(curves, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
     def totals(self, skipped_photos: Sequence[Counter[str]]) -> RunTotals:
         """Return the totals of the run so far.
@@ -166,7 +169,7 @@ class Monitor:
         Args:
             stage: stage of the step.
             done: steps done in the stage, this one included.
-            terms: name of a loss term -> value.
+            terms: name of a loss term -> mean over the step's micro-batches.
             rate: learning rate of the step.
             last: whether the stage ends with this step.
 
@@ -182,11 +185,11 @@ class Monitor:
         values = dict(terms)
         waiting = self.waited / seconds
         figures = " ".join(f"{name} {value:.4f}" for name, value in values.items())
-        self.progress.update(
-            self.task,
-            completed=done,
-            figures=f"{per_second:.1f} images/s, {waiting:.0%} waiting for data, {figures}",
-        )
+        figures = f"{per_second:.1f} images/s, {waiting:.0%} waiting for data, {figures}"
+        self.progress.update(self.task, completed=done, figures=figures)
+        if not self.console.is_terminal and time.monotonic() - self.said >= PLAIN_SECONDS:
+            self.said = time.monotonic()
+            self.say(f"{stage.name} {done}: {figures}")
         if done % self.record_every == 0 or last:
             values |= {
                 "learning_rate": rate,
@@ -216,12 +219,20 @@ class Monitor:
 
 
 def read_curves(output: Path) -> list[dict[str, object]]:
-    """Read the curves of a run, without a line that a killed process left incomplete."""
+    """Read the curves of a run, without a line that a killed process left incomplete.
+
+    Raises:
+        ValueError: if a line is JSON, but none of the curves; the message names it.
+    """
     path = output / CURVES_NAME
     found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
         try:
-            found.append(json.loads(line))
+            values = json.loads(line)
         except json.JSONDecodeError:
             continue
+        known = isinstance(values, dict) and isinstance(values.get("stage"), str)
+        if not known or type(values.get("step")) is not int:
+            raise ValueError(f"{path}, line {number}: expected a stage and a step, got {line:.80}")
+        found.append(values)
     return found

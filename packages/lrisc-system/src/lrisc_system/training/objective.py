@@ -76,7 +76,8 @@ class TrainingObjective(nn.Module):
         adversary: trains the critic of an adversarial stage; None in other stages.
 
     Raises:
-        ValueError: if the stage asks for realism and the image decoder takes none.
+        ValueError: if the image decoder has no method `estimate` that the stage needs, or takes no
+            realism that the stage asks for.
     """
 
     def __init__(
@@ -101,6 +102,11 @@ class TrainingObjective(nn.Module):
         self.lambda_grid = lambda_grid
         self.magnification = magnification
         self.channel = AWGN() if channel is None else channel
+        if stage.decode_images and not callable(getattr(system.decoder, "estimate", None)):
+            raise ValueError(
+                f"stage {stage.name}: expected an image decoder with the method estimate, got "
+                f"{type(system.decoder).__name__}"
+            )
         if stage.realism and not takes_realism(system.decoder):
             raise ValueError(
                 f"stage {stage.name}: expected an image decoder that takes a realism, got "

@@ -15,6 +15,8 @@ COMPUTED = ".quantiles"
 
 NATURAL = "decoder.natural_unet."
 """Prefix of the parameters that only stages with `realism` use, and so train."""
+MOST_STEPS = 10**12
+NETWORKS = ("alex", "vgg")  # of LPIPS
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Stage:
         for name in ("steps", "crop", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if self.steps > MOST_STEPS:
+            raise ValueError(f"expected steps of at most {MOST_STEPS:,}, got {self.steps:.3g}")
         for name in ("warmup", "rate_warmup", "adversarial_warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")
@@ -86,17 +90,17 @@ class Stage:
             raise ValueError(
                 f"expected adversarial_weight of at least 0, got {self.adversarial_weight:g}"
             )
-        for name, least in (
-            ("snr_db", -math.inf),
-            ("eta", 0.0),
-            ("alpha", 0.0),
-            ("scale", 0.0),
+        for name, least, most in (
+            ("snr_db", -math.inf, math.inf),
+            ("eta", 0.0, math.inf),
+            ("alpha", 0.0, 1.0),
+            ("scale", 0.0, math.inf),
         ):
             low, high = getattr(self, name)
-            if not least < low <= high < math.inf:
-                lowest = "" if least < 0 else " above 0"
+            if not least < low <= high <= most or math.isinf(high):
+                limits = ("" if least < 0 else " above 0") + (", to 1" if most == 1 else "")
                 raise ValueError(
-                    f"expected {name} as a range{lowest}, low to high, got {low:g} to {high:g}"
+                    f"expected {name} as a range{limits}, low to high, got {low:g} to {high:g}"
                 )
 
     def parameters(self, system: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -149,6 +153,11 @@ class Recipe:
                 raise ValueError(f"expected {name} of at least 0, got {getattr(self, name):g}")
         if not self.perceptual:
             raise ValueError("expected at least one network in perceptual, got none")
+        if not set(self.perceptual) <= set(NETWORKS):
+            raise ValueError(
+                f"expected networks in perceptual of {', '.join(NETWORKS)}, got "
+                f"{', '.join(self.perceptual)}"
+            )
         if self.magnification < 1:
             raise ValueError(f"expected a magnification of at least 1, got {self.magnification}")
         if not 0 <= self.average_decay < 1:

@@ -53,6 +53,8 @@ class RunCard:
         processes: number of processes.
         accumulate: micro-batches per process and step.
         mixed_precision: "no" or "bf16".
+        max_norm: largest norm of the gradient.
+        reals_per_token: real numbers sent for 16 x 16 pixels, of a model for one bandwidth.
         position: position of the run when the card was written.
         resumed_at: positions at which the run was resumed.
         totals: totals of the run.
@@ -72,6 +74,8 @@ class RunCard:
     processes: int
     accumulate: int
     mixed_precision: str
+    max_norm: float = 1.0
+    reals_per_token: int | None = None
     position: Position = field(default_factory=Position)
     resumed_at: Sequence[str] = ()
     totals: RunTotals = field(default_factory=RunTotals)
@@ -181,6 +185,8 @@ def describe_run(
         processes=accelerator.num_processes,
         accumulate=settings.accumulate,
         mixed_precision=accelerator.mixed_precision,
+        max_norm=settings.max_norm,
+        reals_per_token=settings.reals_per_token,
     )
 
 

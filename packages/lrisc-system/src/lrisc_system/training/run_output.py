@@ -23,6 +23,7 @@ from lrisc_system.training.run_card import RunCard, finish_card, write_card
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.sharding import full_tensors
 from lrisc_system.training.state import save_state
+from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
 from lrisc_system.training.validation import validate
 
@@ -157,3 +158,40 @@ class RunOutput:
 
     def _totals(self) -> RunTotals:
         return self.monitor.totals(gather_object([self.monitor.skipped_photos]))
+
+
+def open_output(
+    settings: TrainSettings,
+    *,
+    trainable: TrainableModel[Any],
+    accelerator: Accelerator,
+    card: RunCard,
+    resumed_at: Sequence[str],
+    held_out: Sequence[Path],
+    held_out_masks: Sequence[Path] | None,
+) -> RunOutput:
+    """Open the output of a run, with a monitor and the trackers of the settings.
+
+    The arguments are those of `RunOutput`.
+    """
+    config: dict[str, str | float] = {
+        "model": settings.model,
+        "preset": settings.preset,
+        "seed": settings.seed,
+    }
+    monitor = Monitor(
+        settings.output,
+        stages=card.recipe.stages,
+        trackers=Trackers(accelerator, config=config),
+        visible=accelerator.is_main_process,
+    )
+    return RunOutput(
+        settings,
+        trainable=trainable,
+        accelerator=accelerator,
+        monitor=monitor,
+        card=card,
+        resumed_at=resumed_at,
+        held_out=held_out,
+        held_out_masks=held_out_masks,
+    )

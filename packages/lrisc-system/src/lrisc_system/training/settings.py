@@ -19,6 +19,7 @@ from lrisc_system.options import (
     PathOption,
     Seed,
     TextOption,
+    check_seed,
 )
 from lrisc_system.training.recipe_files import read_recipe
 from lrisc_system.training.recipes import Recipe, Stage, select_parts
@@ -48,7 +49,7 @@ class TrainSettings:
         learning_rate: Learning rate at the start of every stage, instead of the recipe's. The rate
             at the end of the stage changes by the same factor.
         reals_per_token: Only for deepjscc: real numbers sent for 16 x 16 pixels. The CBR is this
-            number over 1536.
+            number over 1536; without it, 32.
         steps_scale: Factor on the steps of every stage.
         minutes: Minutes of training, instead of the recipe's steps. Each stage gets time in
             proportion to its pixels, and the learning rates follow the time. The setup, the last
@@ -103,7 +104,7 @@ class TrainSettings:
     only: tuple[str, ...] = ()
     batch_size: IntegerOption = None
     learning_rate: NumberOption = None
-    reals_per_token: int = 32
+    reals_per_token: IntegerOption = None
     steps_scale: float = 1.0
     minutes: NumberOption = None
     accumulate: int = 1
@@ -144,7 +145,7 @@ class TrainSettings:
         for name in ("accumulate", "save_every", "keep", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        for name in ("batch_size", "magnification"):
+        for name in ("batch_size", "magnification", "reals_per_token"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"expected a {name} of at least 1, got {number}")
@@ -152,6 +153,7 @@ class TrainSettings:
             number = getattr(self, name)
             if number is not None and not 0 < number < math.inf:
                 raise ValueError(f"expected {name} above 0, got {number:g}")
+        check_seed(self.seed)
         for name in ("validation_photos", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"expected {name} of at least 0, got {getattr(self, name)}")

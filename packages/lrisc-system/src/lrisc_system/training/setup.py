@@ -11,12 +11,14 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
 
+from lrisc_system.config import STRIDE
 from lrisc_system.data.crops import DataPartition, mix_seed
 from lrisc_system.data.photo_cache import CachedPhotos, decoded_bytes, fits
 from lrisc_system.data.photos import PhotoCrops, Source, find_masks, list_images, split_validation
 from lrisc_system.data.shards import ShardCrops, list_shards
 from lrisc_system.decoders import takes_realism
 from lrisc_system.devices import find_device
+from lrisc_system.link import check_snr_db
 from lrisc_system.losses import Perceptual, sum_distances
 from lrisc_system.metrics.lpips import lpips_network
 from lrisc_system.training.recipes import Recipe, Stage
@@ -78,17 +80,27 @@ def start_accelerator(settings: TrainSettings) -> Accelerator:
     return accelerator
 
 
-def check_stages(recipe: Recipe, *, parts: int) -> None:
-    """Check that the batches of all stages can be split.
+def check_stages(recipe: Recipe, *, parts: int, sharded: bool = False) -> None:
+    """Check that the batches of all stages can be split, and that a model takes the crops.
 
     Args:
         recipe: recipe of the run.
         parts: micro-batches in a step, processes times accumulation.
+        sharded: whether FSDP shards the model.
 
     Raises:
-        ValueError: if a batch size is not a multiple of `parts`.
+        ValueError: if a batch size is not a multiple of `parts`, a crop is not one of 16 pixels, an
+            SNR lies outside the range of links, or a critic would be sharded.
     """
     for stage in recipe.stages:
+        if stage.crop % STRIDE:
+            raise ValueError(
+                f"stage {stage.name}: expected a crop that divides by {STRIDE}, got {stage.crop}"
+            )
+        if sharded and stage.adversarial_weight > 0:
+            raise ValueError(f"stage {stage.name}: a critic cannot be trained under FSDP")
+        for snr_db in stage.snr_db:
+            check_snr_db(snr_db)
         if stage.batch_size % parts:
             raise ValueError(
                 f"expected a batch of {stage.batch_size} (stage {stage.name}) that divides by "
@@ -162,15 +174,12 @@ class RunData:
         return RunData(self.source, self.held_out[:count], masks and masks[:count])
 
 
-def open_data(
-    settings: TrainSettings, *, detector: SaliencyDetector, device: torch.device
-) -> RunData:
-    """Open the training crops, and list the photos held out for validation.
+def open_data(settings: TrainSettings, *, detector: SaliencyDetector) -> RunData:
+    """List the training photos, and those held out for validation; no photo is read yet.
 
     Args:
         settings: settings of the run.
         detector: makes the saliency maps of photos that have no mask.
-        device: device that trains.
 
     Raises:
         ValueError: if there are no photos, no shards, a photo has no mask, or too many photos
@@ -198,7 +207,7 @@ def open_data(
         max_pixels=settings.max_pixels,
         max_bad_share=settings.max_bad_share,
     )
-    return RunData(cache_photos(crops, settings.cache, device), held_out, other)
+    return RunData(crops, held_out, other)
 
 
 def list_photos(settings: TrainSettings) -> tuple[list[Path], dict[Path, Path]]:
@@ -223,15 +232,17 @@ def list_photos(settings: TrainSettings) -> tuple[list[Path], dict[Path, Path]]:
     return found, dict(zip(found, masks, strict=True))
 
 
-def cache_photos(photos: PhotoCrops, cache: str, device: torch.device) -> Source:
+def cache_photos(photos: Source, cache: str, device: torch.device) -> Source:
     """Decode photos once into a cache, if there is one.
 
     Args:
-        photos: photos to train on.
+        photos: photos to train on; shards are never cached.
         cache: where to keep them: ram, device, none, or auto, the first of device and ram that has
             enough free memory.
         device: device that trains.
     """
+    if not isinstance(photos, PhotoCrops):
+        return photos
     candidates = {"device": [device], "ram": [CPU], "auto": [device, CPU], "none": []}[cache]
     size = decoded_bytes(photos) if cache == "auto" else 0
     for candidate in candidates:

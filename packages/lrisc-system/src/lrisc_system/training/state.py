@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, astuple
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -83,24 +85,63 @@ def list_states(folder: Path) -> list[Path]:
 
 
 def load_position(state: Path) -> Position:
-    """Read the position of the run at a checkpoint."""
-    values = json.loads((state / STATE_NAME).read_text())
-    return Position(values["stage"], values["step"])
+    """Read the position of the run at a checkpoint.
+
+    Raises:
+        CheckpointError: if the file is not one that `save_state` wrote.
+    """
+    values = _read(state)
+    return Position(_count(values, "stage", state), _count(values, "step", state))
 
 
 def load_totals(state: Path) -> RunTotals:
     """Read the totals of the run at a checkpoint.
 
     Checkpoints of earlier versions hold no images and no FLOP; they count from 0 then.
+
+    Raises:
+        CheckpointError: if the file is not one that `save_state` wrote.
     """
-    values = json.loads((state / STATE_NAME).read_text())
+    values = _read(state)
+    skipped = values.get("skipped")
+    if not isinstance(skipped, dict) or not all(type(n) is int for n in skipped.values()):
+        raise CheckpointError(f"{state / STATE_NAME}: expected counts in skipped, got {skipped!r}")
     return RunTotals(
-        seconds=values["seconds"],
-        steps=values["steps"],
-        images=values.get("images", 0),
-        flop=values.get("flop", 0.0),
-        skipped=values["skipped"],
+        seconds=_number(values, "seconds", state),
+        steps=_count(values, "steps", state),
+        images=_count({"images": 0, **values}, "images", state),
+        flop=_number({"flop": 0.0, **values}, "flop", state),
+        skipped=skipped,
     )
+
+
+def _read(state: Path) -> dict[str, Any]:
+    path = state / STATE_NAME
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path}: expected the state of a run, got {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: expected the state of a run, got {type(values).__name__}")
+    return values
+
+
+def _count(values: Mapping[str, Any], name: str, state: Path) -> int:
+    """Return an integer of a state file that is not negative."""
+    return int(_check(values.get(name), (int,), name, state))
+
+
+def _number(values: Mapping[str, Any], name: str, state: Path) -> float:
+    """Return a number of a state file that is finite and not negative."""
+    return float(_check(values.get(name), (int, float), name, state))
+
+
+def _check(number: Any, kinds: tuple[type, ...], name: str, state: Path) -> Any:
+    if type(number) not in kinds or not 0 <= number < math.inf:
+        raise CheckpointError(
+            f"{state / STATE_NAME}: expected a number of at least 0 in {name}, got {number!r}"
+        )
+    return number
 
 
 def load_state(state: Path, *, model: nn.Module, average: dict[str, Tensor]) -> None:
@@ -126,11 +167,15 @@ def load_optimizer(state: Path, optimizer: Optimizer, trained: Mapping[str, nn.P
         CheckpointError: if the checkpoint is damaged or of another stage.
     """
     for label, tensor in read_tensors(state / OPTIMIZER_FILE).items():
-        key, name = label.split("/", 1)
+        key, _, name = label.partition("/")
         if name not in trained:
             raise CheckpointError(f"{state} holds the optimiser of another stage: {name}")
         parameter = trained[name]
         shaped = tensor.shape == parameter.shape
+        if not shaped and tensor.numel() != 1:
+            raise CheckpointError(
+                f"{state}: expected {label} of {tuple(parameter.shape)}, got {tuple(tensor.shape)}"
+            )
         optimizer.state[parameter][key] = place_like(tensor, parameter) if shaped else tensor
 
 

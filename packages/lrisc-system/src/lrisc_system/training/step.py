@@ -29,7 +29,7 @@ def take_step(
     accelerator: Accelerator,
     settings: TrainSettings,
     monitor: Monitor,
-) -> dict[str, float]:
+) -> list[dict[str, float]]:
     """Accumulate the gradients of this process's micro-batches, then update the weights.
 
     Args:
@@ -44,11 +44,12 @@ def take_step(
         monitor: counts the time spent waiting for data, and the photos skipped.
 
     Returns:
-        The loss terms of the last micro-batch, name -> value.
+        The loss terms of each micro-batch of this process, name -> value.
 
     Raises:
         TrainingError: if a loss term or the gradient is not finite.
     """
+    every = []
     for turn in range(settings.accumulate):
         with monitor.waiting():
             samples = next(batches)
@@ -74,4 +75,5 @@ def take_step(
                     stop_if_broken(broken, batch, settings.output)
             optimizer.step()
             optimizer.zero_grad()
-    return values
+        every.append(values)
+    return every

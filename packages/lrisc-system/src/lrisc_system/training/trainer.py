@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from accelerate.utils import broadcast
 from torch import nn
 
 from lrisc_system.data.crops import mix_seed
-from lrisc_system.storage.checkpoint import CARD_NAME, load_start
-from lrisc_system.storage.files import refuse_foreign
-from lrisc_system.storage.pretrained import MODEL_NAME, STATES_NAME
+from lrisc_system.storage.checkpoint import load_start
+from lrisc_system.storage.pretrained import MODEL_NAME
+from lrisc_system.training.averages import average_terms
 from lrisc_system.training.flop import count_flop
-from lrisc_system.training.monitor import CURVES_NAME, Monitor
+from lrisc_system.training.folder_lock import locked
+from lrisc_system.training.interruption import SignalWatch, Stopped
 from lrisc_system.training.moving_average import MovingAverage
 from lrisc_system.training.optimization import (
     find_adversary,
@@ -23,9 +25,9 @@ from lrisc_system.training.optimization import (
 )
 from lrisc_system.training.progress import Position, RunTotals
 from lrisc_system.training.recipes import find_preset
-from lrisc_system.training.resumption import check_same_run, read_resumes
-from lrisc_system.training.run_card import TEXT_NAME, describe_run
-from lrisc_system.training.run_output import RunOutput
+from lrisc_system.training.resumption import how_to_go_on, list_checkpoints, read_resumes
+from lrisc_system.training.run_card import describe_run
+from lrisc_system.training.run_output import open_output
 from lrisc_system.training.schedule import (
     Schedule,
     StepSchedule,
@@ -34,6 +36,7 @@ from lrisc_system.training.schedule import (
 )
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import (
+    cache_photos,
     check_parts,
     check_stages,
     freeze_all_but,
@@ -45,7 +48,6 @@ from lrisc_system.training.setup import (
 )
 from lrisc_system.training.sharding import full_tensors
 from lrisc_system.training.state import (
-    list_states,
     load_adversary,
     load_optimizer,
     load_position,
@@ -54,7 +56,6 @@ from lrisc_system.training.state import (
     name_optimizer,
 )
 from lrisc_system.training.step import take_step
-from lrisc_system.training.trackers import Trackers
 from lrisc_system.training.trainable import TrainableModel
 
 
@@ -70,14 +71,18 @@ class Trainer:
     """
 
     def __init__(self, settings: TrainSettings, trainable: TrainableModel[Any]) -> None:
-        self.settings, self.trainable = settings, trainable
+        self.settings, self.trainable, self.signals = settings, trainable, SignalWatch()
         recipe = settings.adjust(find_preset(settings.preset, trainable.recipes()))
         self.accelerator = start_accelerator(settings)
-        device = self.accelerator.device
-        check_stages(recipe, parts=self.accelerator.num_processes * settings.accumulate)
-        data = open_data(settings, detector=trainable.detector, device=device)
-        data = data.first(settings.validation_photos)
-        self.source = data.source
+        self.device = self.accelerator.device
+        check_stages(
+            recipe,
+            parts=self.accelerator.num_processes * settings.accumulate,
+            sharded=self.accelerator.is_fsdp2,
+        )
+        self.data = open_data(settings, detector=trainable.detector)
+        self.data = self.data.first(settings.validation_photos)
+        self.source = self.data.source
         self.model = self._build()
         self.recipe, self.left_out = (
             split_off_realism(recipe, self.model) if settings.recipe is None else (recipe, [])
@@ -87,51 +92,59 @@ class Trainer:
             if settings.minutes is None
             else TimeSchedule(self.recipe.stages, minutes=settings.minutes)
         )
-        self.states = list_states(settings.output / STATES_NAME)
-        if self.states and not settings.resume:
-            raise ValueError(f"expected an empty output folder or --resume, got {self.states[-1]}")
-        if not self.states:
-            written = (TEXT_NAME, CURVES_NAME, MODEL_NAME, STATES_NAME)
-            refuse_foreign(settings.output, mark=CARD_NAME, names=written)
-        if self.states:
-            check_same_run(
-                settings.output,
-                model=settings.model,
-                preset=settings.preset,
-                seed=settings.seed,
-                recipe=self.recipe,
-            )
         check_parts(self.recipe, settings, self.model)
         self.average = MovingAverage(self.model, decay=self.recipe.average_decay)
-        self.perceptual = load_loss_networks(self.recipe, settings, device=device)
-        self.monitor = Monitor(
-            settings.output,
-            stages=self.recipe.stages,
-            trackers=Trackers(
-                self.accelerator,
-                config={"model": settings.model, "preset": settings.preset, "seed": settings.seed},
-            ),
-            visible=self.accelerator.is_main_process,
-        )
-        self.output = RunOutput(
+        self.card = describe_run(
             settings,
-            trainable=trainable,
+            recipe=self.recipe,
+            data=self.source.fingerprint(),
+            held_out=self.data.held_out,
             accelerator=self.accelerator,
-            monitor=self.monitor,
-            card=describe_run(
-                settings,
-                recipe=self.recipe,
-                data=self.source.fingerprint(),
-                held_out=data.held_out,
-                accelerator=self.accelerator,
-            ),
-            resumed_at=read_resumes(settings.output) if self.states else [],
-            held_out=data.held_out,
-            held_out_masks=data.held_out_masks,
         )
+        self.states = self._list_checkpoints()
 
     def run(self) -> None:
-        """Train all stages from the newest checkpoint on, then write the finished model."""
+        """Train all stages from the newest checkpoint on, then write the finished model.
+
+        Raises:
+            ValueError: if the output folder is in use, or holds another run.
+            TrainingError: if a loss term or a gradient is not finite.
+            Stopped: if a signal came; the checkpoint that the message names was written.
+        """
+        main = self.accelerator.is_main_process
+        with locked(self.settings.output, needed=main), self.signals.watching():
+            try:
+                self._run()
+            except RuntimeError as error:
+                if not self.signals.number:
+                    raise
+                # What ended this process's data loading or its peers may have been the signal.
+                raise Stopped(self.signals.number, how_to_go_on(self.settings.output)) from error
+        self.accelerator.end_training()
+        folder = self.settings.output / MODEL_NAME
+        self.monitor.say(f"Model: {folder}. Open it with --checkpoint {folder}.")
+
+    def _run(self) -> None:
+        self.states = self._list_checkpoints()  # again, now that no other run writes to it
+        self.perceptual = load_loss_networks(self.recipe, self.settings, device=self.device)
+        self.flop_per_image = count_flop(
+            self.trainable,
+            self.settings,
+            recipe=self.recipe,
+            perceptual=self.perceptual,
+            device=self.device,
+        )
+        self.output = open_output(
+            self.settings,
+            trainable=self.trainable,
+            accelerator=self.accelerator,
+            card=self.card,
+            resumed_at=read_resumes(self.settings.output) if self.states else [],
+            held_out=self.data.held_out,
+            held_out_masks=self.data.held_out_masks,
+        )
+        self.monitor = self.output.monitor
+        self.source = cache_photos(self.source, self.settings.cache, self.device)
         position, totals = Position(), RunTotals()
         if self.states:
             newest = self.states[-1]
@@ -140,18 +153,11 @@ class Trainer:
             self.output.resumed_at.append(str(position))
         else:
             self._start()
-        self.flop_per_image = count_flop(
-            self.trainable,
-            self.settings,
-            recipe=self.recipe,
-            perceptual=self.perceptual,
-            device=self.accelerator.device,
-        )
         self.monitor.resume(position, totals)
         self.output.write_card(position)
         for name in self.left_out:
             self.monitor.say(f"the stage {name} is left out: the image decoder takes no realism")
-        if not self.output.held_out:
+        if not self.data.held_out:
             self.monitor.say("no photo was held out, so there is no validation")
         with self.monitor:
             for index in range(position.stage, len(self.recipe.stages)):
@@ -159,9 +165,9 @@ class Trainer:
                 position = Position(index, self._train_stage(index, first_step))
                 self.output.write_card(position)
             self.output.finish(position, self.model, self.average)
-        self.accelerator.end_training()
-        folder = self.settings.output / MODEL_NAME
-        self.monitor.say(f"Model: {folder}. Open it with --checkpoint {folder}.")
+
+    def _list_checkpoints(self) -> list[Path]:
+        return list_checkpoints(self.settings, card=self.card)
 
     def _start(self) -> None:
         """Set the initial weights: those of a trained model, or the closed form."""
@@ -188,8 +194,6 @@ class Trainer:
             self.model, stage=stage, recipe=self.recipe, perceptual=self.perceptual
         )
         adversary = find_adversary(bare)
-        if adversary is not None and sharded:
-            raise ValueError(f"stage {stage.name}: a critic cannot be trained under FSDP")
         if adversary is not None and first_step:
             load_adversary(self.states[-1], adversary)
         adam = make_optimizer(
@@ -217,7 +221,7 @@ class Trainer:
             rate = learning_rate(stage, progress=progress, step=done)
             objective.train()
             set_learning_rate(optimizer, rate)
-            terms = take_step(
+            micro_batches = take_step(
                 objective,
                 optimizer,
                 batches,
@@ -229,15 +233,22 @@ class Trainer:
             )
             done += 1
             over = self.schedule.is_over(index, done, self._seconds())
+            terms, stop = average_terms(
+                micro_batches, stop=self.signals.number, accelerator=accelerator
+            )
             run_step = self.monitor.step(stage, done, terms, rate=rate, last=over)
             self.average.update(self.model, step=run_step)
-            if over or done % settings.validate_every == 0:
+            if not stop and (over or done % settings.validate_every == 0):
                 self.output.validate(stage, done, self.model, self.average)
-            if over or done % settings.save_every == 0:
+            if stop or over or done % settings.save_every == 0:
                 moments = name_optimizer(adam, trained)
                 self.output.save_checkpoint(
                     Position(index, done), self.model, self.average, moments, adversary=adversary
                 )
+            if stop:
+                self.output.write_card(Position(index, done))
+                accelerator.end_training()
+                raise Stopped(stop, how_to_go_on(settings.output))
         accelerator.free_memory(objective, optimizer)
         self._undo_sharding()
         return done

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -72,3 +73,11 @@ def test_transmission_counts_what_it_costs():
 
 def test_everything_is_salient_to_it():
     assert TrainableDeepJSCC().detector(torch.rand(1, 3, 4, 4)).min() == 1
+
+
+def test_a_recipe_of_other_losses_is_refused():
+    kind = TrainableDeepJSCC()
+    model = kind.make(TrainSettings(preset="tiny", data=".", output="."))
+    recipe = replace(RECIPES["tiny"], lambda_perceptual=0.5)
+    with pytest.raises(ValueError, match="end-to-end: expected a lambda_perceptual of 0 for deepj"):
+        kind.objective(model, stage=recipe.stages[0], recipe=recipe, perceptual=None)

@@ -24,6 +24,15 @@ WIDTHS = {
     "small": (32, 64, 128, 256),
     "tiny": (8, 16, 32, 64),
 }
+REALS_PER_TOKEN = 32
+UNUSED = (
+    "lambda_rate",
+    "lambda_perceptual",
+    "perceptual",
+    "magnification",
+    "checkpoint_gradients",
+)
+"""Settings that this training would ignore."""
 
 
 def _recipe(*, steps: int, learning_rate: float, crop: int, batch_size: int) -> Recipe:
@@ -93,10 +102,21 @@ class TrainableDeepJSCC:
     def make(self, settings: TrainSettings) -> DeepJSCC:
         """Build an untrained model of the settings' preset and bandwidth."""
         widths = find_preset(settings.preset, WIDTHS)
-        return DeepJSCC(DeepJSCCConfig(settings.reals_per_token, widths))
+        reals = REALS_PER_TOKEN if settings.reals_per_token is None else settings.reals_per_token
+        return DeepJSCC(DeepJSCCConfig(reals, widths))
 
     def adapt(self, model: DeepJSCC, settings: TrainSettings) -> None:
-        """Compile the convolutions, if the settings ask for it."""
+        """Compile the convolutions, if the settings ask for it.
+
+        Raises:
+            ValueError: if the settings name something that this training does not have.
+        """
+        for name in UNUSED:
+            if getattr(settings, name):
+                raise ValueError(
+                    f"expected no {name} for deepjscc, whose loss is the squared error alone, got "
+                    f"{getattr(settings, name)}"
+                )
         if settings.compile:
             model.encoder.compile()
             model.decoder.compile()
@@ -112,7 +132,20 @@ class TrainableDeepJSCC:
     def objective(
         self, model: DeepJSCC, *, stage: Stage, recipe: Recipe, perceptual: Perceptual
     ) -> DeepJSCCObjective:
-        """Wrap a model into its squared error."""
+        """Wrap a model into its squared error.
+
+        Raises:
+            ValueError: if the recipe asks for other losses.
+        """
+        asked = {name: getattr(recipe, name) for name in ("lambda_rate", "lambda_perceptual")}
+        asked |= {"lambda_grid": recipe.lambda_grid, "clean_share": stage.clean_share}
+        asked |= {"adversarial_weight": stage.adversarial_weight, "realism": stage.realism}
+        for name, value in asked.items():
+            if value:
+                raise ValueError(
+                    f"stage {stage.name}: expected a {name} of 0 for deepjscc, whose loss is the "
+                    f"squared error alone, got {value:g}"
+                )
         return DeepJSCCObjective(model, stage=stage)
 
     def finish(self, model: DeepJSCC) -> None:

@@ -27,6 +27,7 @@ from lrisc_system.evaluation.settings import EvaluateSettings, Point
 from lrisc_system.evaluation.summary import Summary, summarize, write_summary
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.files import write_atomically
+from lrisc_system.training.curve_plot import write_figure
 
 PADDING_NOTED = 1.01  # times the CBR that was asked for
 TABLES_NAME = "tables.md"
@@ -198,4 +199,4 @@ def name_shape(settings: EvaluateSettings) -> str:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and as SVG."""
     for suffix in (".png", ".svg"):
-        figure.savefig(path.with_suffix(suffix), dpi=150)
+        write_figure(figure, path.with_suffix(suffix), dpi=150)
