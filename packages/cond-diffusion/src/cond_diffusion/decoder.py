@@ -242,7 +242,7 @@ class DiffusionDecoder(nn.Module):
         self.unet.compile(*args, **kwargs)
 
     def recompute_gradients(self, enabled: bool) -> None:
-        """Turn the recomputation of the U-Net's units in the backward pass on or off."""
+        """Turn the recomputation of the units in the backward pass on or off."""
         for unit in self._units():
             unit.checkpoint_gradients = enabled
 
@@ -282,7 +282,7 @@ class DiffusionDecoder(nn.Module):
         return load(build, folder_or_id, revision=revision)
 
     def _units(self) -> Iterator[Unit]:
-        return (module for module in self.unet.modules() if isinstance(module, Unit))
+        return (module for module in self.modules() if isinstance(module, Unit))
 
     def _base_image(self, y_hat: Tensor) -> Tensor:
         """Compute the base image (B, 3, 16 h, 16 w) on the scale of [-1, 1]."""
