@@ -10,6 +10,7 @@ part without it works all the same:
 | `set_latent_scale` | training | telling `hyperprior` and `decoder` the spread of the latent |
 | `compile` | training | `--compile`; every module has one |
 | `recompute_gradients`, `recomputed_modules` | training | `--checkpoint-gradients` |
+| `likeliest_prior` | `LRISC.receive` | decoding a packet of which z was lost, on `hyperprior` |
 | `decode(..., steps=)` | `LRISC.receive` | sampling in a number of steps that the user chooses |
 """
 

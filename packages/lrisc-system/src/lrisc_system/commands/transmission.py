@@ -1,4 +1,4 @@
-"""`lrisc send`, `channel`, `receive` and `transmit`: one image over a simulated or a real link.
+"""`lrisc send`, `channel` and `transmit`: one image over a simulated or a real link.
 
 Modules that need torch are imported when a command runs, so that `--help` does not wait for them.
 """
@@ -80,7 +80,8 @@ class Format(Enum):
     """What a sender writes."""
 
     packet = "a packet file"
-    sigmf = "an IQ recording for a radio"
+    sigmf = "an IQ recording with metadata"
+    raw = "an IQ recording of samples alone"
 
 
 def send(
@@ -94,6 +95,8 @@ def send(
     alpha: Alpha = None,
     mask: Mask = None,
     format: Format = Format.packet,
+    margin_db: Annotated[float, arg(metavar="DB")] = 0.5,
+    append: bool = False,
     sample_rate_hz: float = 1e6,
     center_frequency_hz: float = 0.0,
     preset: Preset = None,
@@ -105,28 +108,49 @@ def send(
 
     Args:
         packet: Write the packet to this file.
-        format: Write a packet file, or a SigMF recording with preamble and pilots, one sample per
-            symbol.
+        format: Write a packet file, or a recording for a radio, one sample per symbol: SigMF, or
+            raw samples in a .cf32 or .cs16 file. A recording holds the whole frame, and --cbr
+            bounds all of it.
+        margin_db: What the channel may be worse than --snr-db before side information is lost; of
+            a recording.
+        append: Append the frame to the recording, if it exists.
         sample_rate_hz: Sample rate of the recording.
         center_frequency_hz: Frequency of the radio that will play the recording.
     """
     from lrisc_system.commands.models import open_model
     from lrisc_system.commands.packet_files import write_sent
+    from lrisc_system.commands.recording_files import Recorder
     from lrisc_system.commands.simulation import load_source, send_source
     from lrisc_system.devices import find_device
 
+    recorder = None
+    if format is not Format.packet:
+        recorder = Recorder(
+            packet,
+            raw=format is Format.raw,
+            snr_db=snr_db,
+            margin_db=margin_db,
+            append=append,
+            sample_rate_hz=sample_rate_hz,
+            center_frequency_hz=center_frequency_hz,
+        )
+    elif append:
+        raise ValueError("expected --append only with a recording, got it with a packet file")
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     source = load_source(photo, mask)
-    sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
-    write_sent(
-        sent,
-        packet,
+    sent = send_source(
+        system,
+        source,
         snr_db=snr_db,
-        as_recording=format is Format.sigmf,
-        sample_rate_hz=sample_rate_hz,
-        center_frequency_hz=center_frequency_hz,
-        console=Console(),
+        eta=eta,
+        cbr=cbr,
+        alpha=alpha,
+        channel_uses=None if recorder is None else recorder.channel_uses,
     )
+    if recorder is None:
+        write_sent(sent, packet, snr_db=snr_db, console=Console())
+    else:
+        recorder.write(sent, console=Console())
 
 
 def channel(
@@ -148,44 +172,6 @@ def channel(
     from lrisc_system.packets.packet import read_packet, write_packet
 
     write_packet(cross(read_packet(sent), snr_db, fading=fading, seed=seed), received)
-
-
-def receive(
-    packet: PacketFile,
-    image: ImageFile,
-    /,
-    *,
-    snr_db: Annotated[
-        float | None,
-        arg(metavar="FLOAT", help_behavior_hint="(default: the one in the received packet)"),
-    ] = None,
-    sent: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
-    steps: Steps = None,
-    preset: Preset = None,
-    checkpoint: Checkpoint = SHIPPED,
-    model: Model = None,
-    device: Device = None,
-    seed: Seed = 0,
-) -> None:
-    """Decode a received packet into an image.
-
-    Args:
-        packet: Packet file from the channel, or a SigMF recording of it.
-        snr_db: SNR in dB that the receiver estimated.
-        sent: SigMF recording that was sent, if the received one lacks the side information.
-    """
-    from lrisc_system.commands.models import open_model
-    from lrisc_system.commands.packet_files import read_received
-    from lrisc_system.commands.simulation import receive_packet
-    from lrisc_system.data.images import save_image
-    from lrisc_system.devices import find_device
-
-    received = read_received(packet, sent, console=Console())
-    snr_db = received.snr_db if snr_db is None else snr_db
-    if snr_db is None:
-        raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    save_image(receive_packet(system, received, snr_db, steps=steps, seed=seed), image)
 
 
 def transmit(

@@ -1,0 +1,133 @@
+"""The frame: a packet as it goes over the air, all of it.
+
+    cells     header | rate map | z | JSCC symbols
+    samples   preamble, pilots and cells, as the waveform lays them out
+
+Nothing is handed over beside the samples: the receiver finds the preamble, reads the header, and
+from it knows where the rest is and how it is coded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lrisc_system.packets.packet import Packet
+from lrisc_system.radio.header import Header, HeaderFormat
+from lrisc_system.radio.single_carrier import SingleCarrier
+from lrisc_system.radio.thresholds import choose_header_format, choose_side_code
+from lrisc_system.radio.waveform import Waveform
+
+DEFAULT_MARGIN_DB = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A packet as cells of unit mean power.
+
+    Attributes:
+        header: see `Header`.
+        header_format: how the header is coded.
+        cells: header, rate map, z and JSCC symbols, (K,) complex64.
+        waveform: what carries them.
+    """
+
+    header: Header
+    header_format: HeaderFormat
+    cells: Tensor = field(repr=False)
+    waveform: Waveform
+
+    @classmethod
+    def from_packet(
+        cls,
+        packet: Packet,
+        snr_db: float,
+        *,
+        margin_db: float = DEFAULT_MARGIN_DB,
+        frame_number: int = 0,
+        waveform: Waveform | None = None,
+    ) -> Frame:
+        """Code a packet for a channel.
+
+        Args:
+            packet: as `LRISC.send` made it.
+            snr_db: SNR of the channel in dB, as the transmitter was told.
+            margin_db: what the channel may be worse before side information is lost, in dB.
+            frame_number: 0 to 255; the receiver reports it.
+            waveform: the single carrier by default.
+
+        Raises:
+            UnreachableError: no code carries the side information at this SNR.
+            HeaderError: the packet is too large for a frame.
+        """
+        header, header_format = _describe(
+            packet, snr_db, margin_db=margin_db, frame_number=frame_number
+        )
+        cells = torch.cat(
+            [
+                header_format.encode(header),
+                header.rate_code.encode(packet.rate_stream),
+                header.z_code.encode(_known_z(packet)),
+                packet.symbols,
+            ]
+        )
+        return cls(header, header_format, cells, SingleCarrier() if waveform is None else waveform)
+
+    @property
+    def channel_uses(self) -> int:
+        """Channel uses of the whole frame, preamble and pilots included."""
+        return self.waveform.length(len(self.cells))
+
+    def cbr(self) -> float:
+        """Channel bandwidth ratio: all channel uses of the frame over `3 * H * W`."""
+        height, width = self.header.image_size
+        return self.channel_uses / (3 * height * width)
+
+    def samples(self) -> Tensor:
+        """The frame as a transmitter sends it, (n,) complex64."""
+        return self.waveform.modulate(self.cells)
+
+
+def frame_uses(
+    packet: Packet,
+    snr_db: float,
+    *,
+    margin_db: float = DEFAULT_MARGIN_DB,
+    waveform: Waveform | None = None,
+) -> int:
+    """Count the channel uses of the frame of a packet, without coding it.
+
+    The arguments and errors are those of `Frame.from_packet`.
+    """
+    header, header_format = _describe(packet, snr_db, margin_db=margin_db, frame_number=0)
+    cells = header_format.symbols + header.side_symbols + header.symbols
+    return (SingleCarrier() if waveform is None else waveform).length(cells)
+
+
+def _describe(
+    packet: Packet, snr_db: float, *, margin_db: float, frame_number: int
+) -> tuple[Header, HeaderFormat]:
+    """Choose the codes for a packet and write them into a header."""
+    planned_snr_db = snr_db - margin_db
+    rate_bytes, z_bytes = len(packet.rate_stream), len(_known_z(packet))
+    header = Header(
+        rate_code=choose_side_code(rate_bytes, snr_db=planned_snr_db),
+        z_code=choose_side_code(z_bytes, snr_db=planned_snr_db),
+        symbols=len(packet.symbols),
+        image_size=packet.image_size,
+        rate_bytes=rate_bytes,
+        z_bytes=z_bytes,
+        gain_code=packet.gain_code,
+        frame_number=frame_number,
+        fingerprint=packet.fingerprint,
+    )
+    return header, choose_header_format(planned_snr_db)
+
+
+def _known_z(packet: Packet) -> bytes:
+    """Return z of a packet to send."""
+    if packet.z_stream is None:
+        raise ValueError("expected a packet with z, got one that lost it")
+    return packet.z_stream

@@ -1,0 +1,120 @@
+"""A frame that was found in a recording: its header, its side information, its packet."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from lrisc_system.link import SNR_RANGE_DB
+from lrisc_system.packets.packet import Packet, PacketError
+from lrisc_system.radio.detection import SyncError
+from lrisc_system.radio.header import HEADER_FORMATS, Header, HeaderError, HeaderFormat
+from lrisc_system.radio.soft_channel import Observation
+from lrisc_system.radio.waveform import Reception
+
+
+class FrameLostError(PacketError):
+    """A frame whose side information does not decode; the message is one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReceivedFrame:
+    """A frame that was found in a recording, its header read.
+
+    Attributes:
+        header: see `Header`.
+        header_format: how the header was coded.
+        reception: of the waveform.
+    """
+
+    header: Header
+    header_format: HeaderFormat
+    reception: Reception = field(repr=False)
+
+    @property
+    def cells(self) -> int:
+        """Cells of the whole frame."""
+        return self.header_format.symbols + self.header.side_symbols + self.header.symbols
+
+    @cached_property
+    def seen(self) -> Observation:
+        """All cells, equalised.
+
+        Raises:
+            SyncError: the recording ends before the frame does.
+        """
+        return self.reception.cells(0, self.cells)
+
+    @property
+    def snr_db(self) -> float:
+        """SNR in dB over the whole frame, within what the system takes."""
+        return _mean_snr_db(self.seen)
+
+    def packet(self, *, without_z: bool = False) -> Packet:
+        """Decode the side information and put the packet together.
+
+        Args:
+            without_z: accept a frame whose rate map arrived and whose z did not; its packet has no
+                `z_stream`.
+
+        Raises:
+            FrameLostError: side information is lost.
+            SyncError: the recording ends before the frame does.
+        """
+        header, seen = self.header, self.seen
+        first = self.header_format.symbols
+        middle = first + header.rate_code.symbols(header.rate_bytes)
+        last = first + header.side_symbols
+        rate_stream = header.rate_code.decode(
+            _cut(seen, first, middle), part_bytes=header.rate_bytes
+        )
+        z_stream = header.z_code.decode(_cut(seen, middle, last), part_bytes=header.z_bytes)
+        if rate_stream is None or (z_stream is None and not without_z):
+            name, code = (
+                ("rate map", header.rate_code) if rate_stream is None else ("z", header.z_code)
+            )
+            raise FrameLostError(
+                f"frame number {header.frame_number} is lost: its {name} does not decode "
+                f"({code}, received at {self.snr_db:.1f} dB)"
+            )
+        return Packet(
+            symbols=seen.symbols[last:],
+            rate_stream=rate_stream,
+            z_stream=z_stream,
+            gain_code=header.gain_code,
+            image_size=header.image_size,
+            fingerprint=header.fingerprint,
+            snr_db=self.snr_db,
+        )
+
+
+def read_header(reception: Reception) -> ReceivedFrame:
+    """Read the header of a frame that was found, in any of its formats.
+
+    Raises:
+        HeaderError: none of them checks: what was found is no frame, or too noisy.
+        SyncError: the recording ends before the header does.
+    """
+    problem: ValueError = HeaderError("no header checks")
+    for header_format in HEADER_FORMATS:
+        try:
+            header = header_format.decode(reception.cells(0, header_format.symbols))
+        except HeaderError:
+            continue
+        except SyncError as error:
+            problem = error
+            break
+        return ReceivedFrame(header, header_format, reception)
+    raise problem
+
+
+def _cut(seen: Observation, first: int, last: int) -> Observation:
+    return Observation(seen.symbols[first:last], seen.noise_power[first:last])
+
+
+def _mean_snr_db(seen: Observation) -> float:
+    """SNR in dB of the mean noise power of the cells, within SNR_RANGE_DB."""
+    lowest, highest = SNR_RANGE_DB
+    noise_power = max(float(seen.noise_power.mean()), 1e-30)
+    return min(max(-10 * math.log10(noise_power), lowest), highest)

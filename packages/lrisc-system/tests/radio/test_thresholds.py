@@ -1,0 +1,102 @@
+import csv
+import math
+from fractions import Fraction
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import torch
+
+from lrisc_system.radio.header import HEADER_FORMATS
+from lrisc_system.radio.mcs import MCS
+from lrisc_system.radio.qam import Modulation
+from lrisc_system.radio.side_codes import SIDE_CODES, SideCode
+from lrisc_system.radio.soft_channel import Observation
+from lrisc_system.radio.thresholds import (
+    UnreachableError,
+    choose_header_format,
+    choose_side_code,
+    header_threshold_db,
+    threshold_db,
+)
+
+ROWS = list(
+    csv.DictReader(
+        files("lrisc_system.radio").joinpath("block_errors.csv").read_text().splitlines()
+    )
+)
+
+
+def test_every_row_is_a_measurement():
+    """Lost blocks bound their rate by 1e-3 with 95% confidence; none beats Shannon's limit."""
+    allowed = {(20_000, lost) for lost in range(13)} | {(5_000, 0), (5_000, 1)}
+    for row in ROWS:
+        assert (int(row["blocks"]), int(row["lost"])) in allowed
+        assert 1.0 < float(row["snr_db"]) - float(row["shannon_db"]) < 5.0
+
+
+def test_a_threshold_is_looked_up_or_interpolated():
+    code = SideCode(MCS(Modulation.QAM16, Fraction(1, 2)), 648)
+    measured = {
+        int(row["information"]): float(row["snr_db"])
+        for row in ROWS
+        if (row["modulation"], row["rate"], row["length"]) == ("16-QAM", "1/2", "648")
+    }
+    assert sorted(measured) == [98, 324]
+    assert threshold_db(code, 38) == pytest.approx(measured[324], abs=0.1)  # 320 bits
+    assert measured[98] < threshold_db(code, 25) < measured[324]
+    assert threshold_db(code, 1) == pytest.approx(measured[98])  # no lower than measured
+    assert threshold_db(code, 0) == -math.inf
+    bpsk, qpsk = (
+        SideCode(MCS(modulation, Fraction(3, 4)), 1944)
+        for modulation in (Modulation.BPSK, Modulation.QPSK)
+    )
+    assert threshold_db(bpsk, 100) == pytest.approx(threshold_db(qpsk, 100) - 3.0103, abs=1e-4)
+
+
+@pytest.mark.parametrize("part_bytes", [12, 58, 330])
+def test_the_chosen_code_is_the_cheapest_that_arrives(part_bytes):
+    last = math.inf
+    for snr_db in (0.0, 4.0, 9.5, 15.0, 19.0):
+        code = choose_side_code(part_bytes, snr_db=snr_db)
+        assert threshold_db(code, part_bytes) <= snr_db
+        for other in SIDE_CODES:
+            arrives = threshold_db(other, part_bytes) <= snr_db
+            assert not arrives or other.symbols(part_bytes) >= code.symbols(part_bytes)
+        assert code.symbols(part_bytes) <= last
+        last = code.symbols(part_bytes)
+
+
+@pytest.mark.parametrize(("part_bytes", "snr_db"), [(58, 9.5), (52, 3.0), (330, 9.5)])
+def test_parts_arrive_at_the_snr_they_are_chosen_for(part_bytes, snr_db):
+    """Of 300, at most 2: at one lost block in a thousand, three or more have 0.4% probability."""
+    code = choose_side_code(part_bytes, snr_db=snr_db)
+    random, lost = np.random.default_rng(0), 0
+    power = 10 ** (-snr_db / 10)
+    for seed in range(300 // code.plan(part_bytes).blocks):
+        part = random.bytes(part_bytes)
+        symbols = code.encode(part)
+        noise = torch.randn(
+            len(symbols), dtype=torch.complex64, generator=torch.Generator().manual_seed(seed)
+        )
+        received = Observation(symbols + power**0.5 * noise, torch.full((len(symbols),), power))
+        lost += code.decode(received, part_bytes=part_bytes) != part
+    assert lost <= 2
+
+
+def test_too_low_an_snr_is_refused():
+    with pytest.raises(UnreachableError, match=r"an SNR of at least -\d\.\d dB .* got -8\.0 dB"):
+        choose_side_code(58, snr_db=-8.0)
+
+
+@pytest.mark.parametrize("snr_db", [0.0, 1.0, 4.0, 7.0, 9.5, 13.0, 19.0])
+def test_the_header_is_more_robust_than_the_side_information(snr_db):
+    """From 0 dB on, it arrives 3 dB below."""
+    chosen = choose_header_format(snr_db)
+    assert header_threshold_db(chosen) <= snr_db - 3
+    shorter = HEADER_FORMATS[: HEADER_FORMATS.index(chosen)]
+    assert all(header_threshold_db(other) > snr_db - 3 for other in shorter)
+
+
+def test_the_most_robust_header_is_the_last_resort():
+    assert choose_header_format(-10.0) == HEADER_FORMATS[-1]
