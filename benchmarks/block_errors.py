@@ -29,8 +29,9 @@ from lrisc_system.radio.qam import Modulation
 
 MANY = (20_000, 12)  # blocks, and how many of them may be lost
 FEW = (5_000, 1)
+ROUGHLY = (50, 1)
 STEP_DB = 0.1
-FALL_DB = 0.7  # the next longer code is at most so much nearer to the limit
+FALL_DB = 1.0  # the next block is at most so much nearer to the limit
 BATCH = 250
 SHORTENED = (1.0, 0.3)  # information bits that are left, as a fraction
 COLUMNS = (
@@ -93,10 +94,10 @@ def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple
     random = np.random.default_rng([block.length, int(snr_db * 10) + 1000, block.information])
     is_sent = np.ones(code.length, dtype=bool)
     is_sent[block.information : code.dimension] = False
-    sent, lost = 0, 0
+    sent, lost, batch = 0, 0, min(BATCH, blocks)
     while sent < blocks and lost <= most:
-        information = np.zeros((BATCH, code.dimension), dtype=np.uint8)
-        information[:, : block.information] = random.integers(0, 2, (BATCH, block.information))
+        information = np.zeros((batch, code.dimension), dtype=np.uint8)
+        information[:, : block.information] = random.integers(0, 2, (batch, block.information))
         coded = code.encode(information)[:, is_sent].reshape(-1)
         coded = np.pad(coded, (0, -len(coded) % constellation.bits_per_symbol))
         symbols = constellation.modulate(torch.from_numpy(coded)).numpy()
@@ -105,12 +106,12 @@ def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple
             noise = random.normal(size=(2, len(symbols))) * math.sqrt(noise_power / 2)
             seen = torch.from_numpy(symbols + noise[0] + 1j * noise[1])
             llr += constellation.soft_bits(seen, torch.tensor(noise_power)).numpy()
-        full = np.zeros((BATCH, code.length))
+        full = np.zeros((batch, code.length))
         full[:, block.information : code.dimension] = LARGEST_LLR
-        full[:, is_sent] = llr[: BATCH * int(is_sent.sum())].reshape(BATCH, -1)
+        full[:, is_sent] = llr[: batch * int(is_sent.sum())].reshape(batch, -1)
         decoded = decoder.decode(full)
         wrong = (decoded.information != information).any(axis=1) | ~decoded.converged
-        sent, lost = sent + BATCH, lost + int(wrong.sum())
+        sent, lost = sent + batch, lost + int(wrong.sum())
     return sent, lost
 
 
@@ -122,7 +123,7 @@ def threshold(block: Block, *, gap_db: float) -> tuple[float, int, int]:
         gap_db: where to begin, above Shannon's limit.
     """
     step = math.ceil((block.shannon_db + gap_db) / STEP_DB)
-    for blocks, most in ((BATCH, 6), block.trials):
+    for blocks, most in (ROUGHLY, block.trials):
         while True:
             sent, lost = lost_blocks(block, step * STEP_DB, most=most, blocks=blocks)
             if lost <= most:
@@ -137,7 +138,7 @@ def kinds() -> list[Block]:
         Block(Modulation.QPSK, header.rate, 648, HEADER_BITS, header.repeats)
         for header in HEADER_FORMATS
     ]
-    modulations = (Modulation.QAM16, Modulation.QPSK, Modulation.QAM64)
+    modulations = (Modulation.QAM16, Modulation.QAM64, Modulation.QPSK)
     sides = [
         Block(
             modulation,
@@ -146,8 +147,8 @@ def kinds() -> list[Block]:
             math.ceil(part * length * rate),
             trials=MANY if part == 1 and length == CODE_LENGTHS[0] else FEW,
         )
+        for length in reversed(CODE_LENGTHS)
         for part in SHORTENED
-        for length in CODE_LENGTHS
         for modulation in modulations
         for rate in CODE_RATES
     ]

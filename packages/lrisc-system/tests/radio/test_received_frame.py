@@ -50,7 +50,9 @@ def test_a_packet_crosses_a_noisy_channel(packet, snr_db):
     for seed in range(5):
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(frame.cells.shape, dtype=torch.complex64, generator=generator)
-        arrived = read_header(Seen(frame.cells + power**0.5 * noise, power)).packet()
+        received = read_header(Seen(frame.cells + power**0.5 * noise, power))
+        assert received.header_format == frame.header_format
+        arrived = received.packet()
         assert (arrived.rate_stream, arrived.z_stream) == (packet.rate_stream, packet.z_stream)
 
 

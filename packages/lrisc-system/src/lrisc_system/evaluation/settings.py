@@ -38,7 +38,8 @@ class EvaluateSettings:
         data: Folder of images; Kodak in the paper.
         out: Folder for all results. The same command again continues there, and may add links.
         masks: Folder of saliency maps `stem.png`; without it the saliency is detected.
-        links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
+        links: Links to compare, of lrisc, lrisc-coded (with header, side information in real codes,
+            preamble and pilots counted), deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
             are possible here. lrisc-matched (LRISC at the CBR that DeepJSCC takes) is added where
             DeepJSCC has to pad images. Ablations, only if named: lrisc with no-roi,

@@ -151,6 +151,9 @@ class Header:
 class HeaderFormat:
     """One way to send the header.
 
+    Each repeat turns the symbols by a quarter more, or a receiver would take the first copy of a
+    header that is sent twice for one that is sent once.
+
     Args:
         rate: of the code, before it is shortened.
         repeats: how many times each symbol is sent.
@@ -176,7 +179,8 @@ class HeaderFormat:
 
     def encode(self, header: Header) -> Tensor:
         """Code and modulate a header: (K,) complex64 of unit mean power."""
-        return self.mcs.encode(header.to_bytes(), plan=self.plan).repeat(self.repeats)
+        symbols = self.mcs.encode(header.to_bytes(), plan=self.plan)
+        return (symbols * 1j**self.repeats).repeat(self.repeats)
 
     def decode(self, seen: Observation) -> Header:
         """Decode the symbols (K,) of a header.
@@ -184,7 +188,8 @@ class HeaderFormat:
         Raises:
             HeaderError: it does not check.
         """
-        symbols = seen.symbols.reshape(self.repeats, -1)  # (repeats, K / repeats)
+        turned = seen.symbols * (-1j) ** self.repeats
+        symbols = turned.reshape(self.repeats, -1)  # (repeats, K / repeats)
         weight = 1 / seen.noise_power.reshape(self.repeats, -1)
         total = weight.sum(dim=0)  # maximal ratio combining
         combined = Observation((weight * symbols).sum(dim=0) / total, 1 / total)
