@@ -14,7 +14,7 @@ from lrisc_system.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lrisc_system.radio.detection import SyncError
-    from lrisc_system.radio.frame import Frame
+    from lrisc_system.radio.frame import Frame, frame_uses
     from lrisc_system.radio.header import Header, HeaderError
     from lrisc_system.radio.impairments import RadioLink
     from lrisc_system.radio.received_frame import FrameLostError, ReceivedFrame
@@ -47,6 +47,7 @@ __all__ = [
     "UnreachableError",
     "Waveform",
     "find_frames",
+    "frame_uses",
     "read_sigmf",
     "record_frames",
     "write_sigmf",
@@ -56,7 +57,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "lrisc_system.radio.detection": ("SyncError",),
-        "lrisc_system.radio.frame": ("Frame",),
+        "lrisc_system.radio.frame": ("Frame", "frame_uses"),
         "lrisc_system.radio.header": ("Header", "HeaderError"),
         "lrisc_system.radio.impairments": ("RadioLink",),
         "lrisc_system.radio.received_frame": ("FrameLostError", "ReceivedFrame"),
