@@ -13,7 +13,7 @@ def test_channel_uses_by_hand(packet):
     """Preamble 251, then the cells with a pilot after every 31 and after the last."""
     frame = Frame.from_packet(packet, 10.0)
     header, side = frame.header, frame.header.side_symbols
-    assert header.rate_bytes, header.z_bytes == (19, 12)
+    assert (header.rate_bytes, header.z_bytes) == (19, 12)
     assert side == header.rate_code.symbols(19) + header.z_code.symbols(12)
     assert len(frame.cells) == 134 + side + 1000
     assert frame.channel_uses == 251 + len(frame.cells) + -(-len(frame.cells) // 31)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lrisc_system.radio import thresholds
 from lrisc_system.radio.header import HEADER_FORMATS
 from lrisc_system.radio.mcs import MCS
 from lrisc_system.radio.qam import Modulation
@@ -35,23 +36,31 @@ def test_every_row_is_a_measurement():
         assert 1.0 < float(row["snr_db"]) - float(row["shannon_db"]) < 5.0
 
 
-def test_a_threshold_is_looked_up_or_interpolated():
+def test_a_threshold_is_looked_up_or_interpolated(monkeypatch):
+    """By hand, for 16-QAM 1/2 of 648 bits, measured 3 dB from Shannon's limit, and 4 when short.
+
+    With 324 parity bits, 320 information bits make 4 * 320 / 644 = 1.98758 bits a symbol, of which
+    the limit is 10 log10(2^1.98758 - 1) = 4.7211 dB. 98 bits make 0.92891, and -0.4407 dB.
+    """
     code = SideCode(MCS(Modulation.QAM16, Fraction(1, 2)), 648)
-    measured = {
-        int(row["information"]): float(row["snr_db"])
-        for row in ROWS
-        if (row["modulation"], row["rate"], row["length"]) == ("16-QAM", "1/2", "648")
-    }
-    assert sorted(measured) == [98, 324]
-    assert threshold_db(code, 38) == pytest.approx(measured[324], abs=0.1)  # 320 bits
-    assert measured[98] < threshold_db(code, 25) < measured[324]
+    measured = {324: 4.7712 + 3, 98: -0.4407 + 4}
+    table = {("16-QAM", "1/2", 648, 1): measured}
+    monkeypatch.setattr(thresholds, "_table", lambda: table)
+    gap = 3 + 4 / 226  # 320 bits are 4 of the 226 from 324 to 98
+    assert threshold_db(code, 38) == pytest.approx(4.7211 + gap, abs=1e-3)
     assert threshold_db(code, 1) == pytest.approx(measured[98])  # no lower than measured
     assert threshold_db(code, 0) == -math.inf
+    del measured[98]
+    assert threshold_db(code, 10) == pytest.approx(measured[324], abs=1e-3)
+    assert threshold_db(SideCode(code.mcs, 1296), 10) == math.inf
+
+
+def test_bpsk_is_half_of_qpsk():
     bpsk, qpsk = (
-        SideCode(MCS(modulation, Fraction(3, 4)), 1944)
+        SideCode(MCS(modulation, Fraction(3, 4)), 648)
         for modulation in (Modulation.BPSK, Modulation.QPSK)
     )
-    assert threshold_db(bpsk, 100) == pytest.approx(threshold_db(qpsk, 100) - 3.0103, abs=1e-4)
+    assert threshold_db(bpsk, 40) == pytest.approx(threshold_db(qpsk, 40) - 3.0103, abs=1e-4)
 
 
 @pytest.mark.parametrize("part_bytes", [12, 58, 330])

@@ -95,7 +95,7 @@ def send(
     alpha: Alpha = None,
     mask: Mask = None,
     format: Format = Format.packet,
-    margin_db: Annotated[float, arg(metavar="DB")] = 0.5,
+    margin_db: Annotated[float, arg(metavar="DB")] = 0.0,
     append: bool = False,
     sample_rate_hz: float = 1e6,
     center_frequency_hz: float = 0.0,

@@ -20,7 +20,7 @@ from lrisc_system.radio.single_carrier import SingleCarrier
 from lrisc_system.radio.thresholds import choose_header_format, choose_side_code
 from lrisc_system.radio.waveform import Waveform
 
-DEFAULT_MARGIN_DB = 0.5
+DEFAULT_MARGIN_DB = 0.0
 
 
 @dataclass(frozen=True, eq=False)
