@@ -10,10 +10,10 @@ import torch
 
 from lrisc_system.config import TINY
 from lrisc_system.packets.packet import Packet, PacketError
-from lrisc_system.radio.framing import frame_layout
 from lrisc_system.radio.impairments import RadioLink
 from lrisc_system.radio.recording import record_packet, recover_packet
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
+from lrisc_system.radio.single_carrier import SingleCarrier
 from lrisc_system.system import LRISC
 
 sigmf = pytest.importorskip("sigmf", reason="needs the sigmf library: lrisc-system[sigmf]")
@@ -46,7 +46,7 @@ def test_a_recording_is_what_sigmf_says(packet, tmp_path):
     assert file.get_captures()[0]["core:frequency"] == 433.92e6
     samples = file.read_samples()
     assert samples.dtype == np.complex64
-    assert len(samples) == frame_layout(1000).length
+    assert len(samples) == SingleCarrier().length(1000)
     assert max(abs(samples.real).max(), abs(samples.imag).max()) == pytest.approx(0.9)
 
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lrisc_system.link import SNR_RANGE_DB
 from lrisc_system.packets.packet import Packet, PacketError
-from lrisc_system.radio.framing import build_frame
-from lrisc_system.radio.synchronization import ReceivedFrame, receive_frame
+from lrisc_system.radio.single_carrier import SingleCarrier
+from lrisc_system.radio.waveforms import Reception
 
 PEAK = 0.9  # of a radio's full scale, which SigMF sets to 1
 
@@ -47,7 +47,7 @@ def record_packet(
     packet: Packet, *, sample_rate_hz: float = 1e6, center_frequency_hz: float = 0.0
 ) -> Recording:
     """Frame a packet's symbols for a radio to send, the largest component at PEAK."""
-    frame = build_frame(packet.symbols)
+    frame = SingleCarrier().modulate(packet.symbols)
     return Recording(
         samples=frame * (PEAK / torch.view_as_real(frame).abs().max()),
         sample_rate_hz=sample_rate_hz,
@@ -57,7 +57,7 @@ def record_packet(
     )
 
 
-def recover_packet(recording: Recording) -> tuple[Packet, ReceivedFrame]:
+def recover_packet(recording: Recording) -> tuple[Packet, Reception]:
     """Find the frame in a recording: the packet, with the SNR measured, and what the link did.
 
     Raises:
@@ -69,7 +69,8 @@ def recover_packet(recording: Recording) -> tuple[Packet, ReceivedFrame]:
             "the recording has no side information: expected lrisc:side_information in its "
             "metadata, or the recording that was sent with it"
         )
-    frame = receive_frame(recording.samples, symbols=recording.symbols)
+    frame = SingleCarrier().receive(recording.samples)
+    symbols = frame.cells(0, recording.symbols).symbols
     lowest, highest = SNR_RANGE_DB
     snr_db = min(max(frame.snr_db, lowest), highest)  # without noise it would be above them
-    return replace(recording.side, symbols=frame.symbols, snr_db=snr_db), frame
+    return replace(recording.side, symbols=symbols, snr_db=snr_db), frame

@@ -1,19 +1,58 @@
-"""Shift a sampled waveform in frequency, or in time by a fraction of a sample."""
+"""What a waveform offers: cells to samples, and a frame found in a recording back to cells."""
 
-import math
+from typing import Protocol
 
-import torch
 from torch import Tensor
 
-
-def shift_frequency(samples: Tensor, offset: float) -> Tensor:
-    """Shift samples `(n,)` by `offset` cycles per sample; the first sample keeps its phase."""
-    turns = offset * torch.arange(len(samples), dtype=torch.float64)
-    return samples * torch.polar(torch.ones_like(turns), 2 * math.pi * turns)
+from lrisc_system.radio.soft_channel import Observation
 
 
-def fractional_delay(samples: Tensor, delay: float) -> Tensor:
-    """Delay samples `(n,)` by a fraction of a sample, band-limited and cyclic."""
-    frequency = torch.fft.fftfreq(len(samples), dtype=torch.float64)
-    phase = torch.polar(torch.ones_like(frequency), -2 * math.pi * frequency * delay)
-    return torch.fft.ifft(torch.fft.fft(samples) * phase)
+class Reception(Protocol):
+    """A frame found in a recording.
+
+    Attributes:
+        start: position of the frame's first sample in the recording, in samples.
+        carrier_offset: in cycles per sample.
+        snr_db: of a received symbol, measured on the preamble.
+        gain: amplitude of the link.
+    """
+
+    @property
+    def start(self) -> float: ...  # noqa: D102
+    @property
+    def carrier_offset(self) -> float: ...  # noqa: D102
+    @property
+    def snr_db(self) -> float: ...  # noqa: D102
+    @property
+    def gain(self) -> float: ...  # noqa: D102
+
+    def cells(self, first: int, count: int) -> Observation:
+        """Equalise cells first..first + count of the frame.
+
+        Pilots are used as far as the last of these cells, so that a receiver reads the header
+        first and learns from it how many cells follow.
+
+        Raises:
+            SyncError: the recording ends before.
+        """
+        ...
+
+
+class Waveform(Protocol):
+    """How cells become the samples of a frame, and how a receiver gets them back."""
+
+    def modulate(self, cells: Tensor) -> Tensor:
+        """Make the samples of a frame from cells `(K,)` complex of unit mean power, `(n,)`."""
+        ...
+
+    def length(self, cells: int) -> int:
+        """Channel uses of a frame of so many cells."""
+        ...
+
+    def receive(self, recording: Tensor, *, first: int = 0) -> Reception:
+        """Find the first frame at or after sample `first` of a recording `(n,)` complex.
+
+        Raises:
+            SyncError: there is none.
+        """
+        ...
