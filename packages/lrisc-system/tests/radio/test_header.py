@@ -15,11 +15,12 @@ def header():
         z_code=SIDE_CODES[5],
         symbols=4_194_303,
         image_size=(512, 16_383),
-        rate_bytes=65_535,
+        rate_bytes=32_767,
         z_bytes=0,
         gain_code=255,
         frame_number=7,
         fingerprint=b"abcd",
+        constellation=64,
     )
 
 
@@ -32,10 +33,10 @@ def observe(symbols, snr_db, seed=0):
 
 
 def test_bits_by_hand(header):
-    """Version 1, codes 47 and 5: 01 101111 | 000101 and the first two of 22 ones."""
+    """Version 1, codes 47 and 5, the second constellation: 01 101111 | 000101 10."""
     data = header.to_bytes()
     assert len(data) == 20 == HEADER_BITS // 8
-    assert data[:2] == bytes([0b01101111, 0b00010111])
+    assert data[:2] == bytes([0b01101111, 0b00010110])
     assert data[-6:-2] == b"abcd"
     assert Header.from_bytes(data) == header
 
@@ -90,7 +91,7 @@ def test_silence_and_noise_are_no_header(symbols):
         ({"symbols": 1 << 22}, r"expected symbols in 0\.\.4194303 for a frame, got 4194304"),
         ({"image_size": (16_384, 5)}, r"expected height in 0\.\.16383"),
         ({"image_size": (5, 0)}, "at least one pixel"),
-        ({"rate_bytes": 1 << 16}, r"expected rate_bytes in 0\.\.65535"),
+        ({"rate_bytes": 1 << 15}, r"expected rate_bytes in 0\.\.32767"),
         ({"frame_number": -1}, "expected frame_number"),
         ({"fingerprint": b"abc"}, "fingerprint of 4 bytes, got 3"),
     ],

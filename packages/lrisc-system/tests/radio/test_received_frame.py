@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -37,8 +38,8 @@ def test_a_packet_comes_back(packet):
     assert received.cells == len(frame.cells)
     assert received.snr_db == pytest.approx(10)
     arrived = received.packet()
-    assert torch.equal(arrived.symbols, packet.symbols)
-    assert replace(arrived, snr_db=None).to_bytes() == packet.to_bytes()
+    assert torch.allclose(arrived.symbols, packet.symbols, atol=1e-5)
+    assert replace(arrived, symbols=packet.symbols, snr_db=None).to_bytes() == packet.to_bytes()
     assert arrived.snr_db == pytest.approx(10)
 
 
@@ -54,6 +55,22 @@ def test_a_packet_crosses_a_noisy_channel(packet, snr_db):
         assert received.header_format == frame.header_format
         arrived = received.packet()
         assert (arrived.rate_stream, arrived.z_stream) == (packet.rate_stream, packet.z_stream)
+
+
+def test_the_snr_is_that_of_the_symbols(packet):
+    """b = 1 / (1 + noise power): of two kinds of cells, and of 16 points, whose error counts."""
+    frame = Frame.from_packet(packet, 10.0)
+    seen = Seen(frame.cells)
+    seen.noise_power[-500:] = 1.0
+    mean = (1 / 1.1 + 1 / 2) / 2
+    assert read_header(seen).snr_db == pytest.approx(10 * math.log10(mean / (1 - mean)), abs=1e-3)
+    points = Frame.from_packet(packet, 10.0, constellation=16)
+    noise = (0.1 + 0.1188) / (1 - 0.1188)
+    assert read_header(Seen(points.cells)).snr_db == pytest.approx(
+        -10 * math.log10(noise), abs=1e-3
+    )
+    empty = Frame.from_packet(replace(packet, symbols=packet.symbols[:0]), 10.0)
+    assert read_header(Seen(empty.cells)).snr_db == pytest.approx(10, abs=1e-3)
 
 
 def test_a_lost_rate_map_or_z_is_said_in_one_line(packet):

@@ -1,6 +1,6 @@
 """The frame: a packet as it goes over the air, all of it.
 
-    cells     header | rate map | z | JSCC symbols
+    cells     header | rate map | z | JSCC symbols, spread
     samples   preamble, pilots and cells, as the waveform lays them out
 
 Nothing is handed over beside the samples: the receiver finds the preamble, reads the header, and
@@ -9,14 +9,18 @@ from it knows where the rest is and how it is coded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from lrisc_system.packets.packet import Packet
+from lrisc_system.radio.amplifier import clip_peaks
+from lrisc_system.radio.finite_constellation import project_to_constellation
 from lrisc_system.radio.header import Header, HeaderFormat
 from lrisc_system.radio.single_carrier import SingleCarrier
+from lrisc_system.radio.spreading import spread
 from lrisc_system.radio.thresholds import choose_header_format, choose_side_code
 from lrisc_system.radio.waveform import Waveform
 
@@ -32,12 +36,18 @@ class Frame:
         header_format: how the header is coded.
         cells: header, rate map, z and JSCC symbols, (K,) complex64.
         waveform: what carries them.
+        max_papr_db: peaks of the samples are clipped to so much above their mean power, in dB.
     """
 
     header: Header
     header_format: HeaderFormat
     cells: Tensor = field(repr=False)
     waveform: Waveform
+    max_papr_db: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not self.max_papr_db >= 0:
+            raise ValueError(f"expected a PAPR of at least 0 dB, got {self.max_papr_db}")
 
     @classmethod
     def from_packet(
@@ -48,6 +58,8 @@ class Frame:
         margin_db: float = DEFAULT_MARGIN_DB,
         frame_number: int = 0,
         waveform: Waveform | None = None,
+        constellation: int | None = None,
+        max_papr_db: float = math.inf,
     ) -> Frame:
         """Code a packet for a channel.
 
@@ -57,23 +69,30 @@ class Frame:
             margin_db: what the channel may be worse before side information is lost, in dB.
             frame_number: 0 to 255; the receiver reports it.
             waveform: the single carrier by default.
+            constellation: project the spread JSCC symbols to so many points, 16, 64 or 256.
+            max_papr_db: clip the peaks of the samples to so much above their mean power.
 
         Raises:
             UnreachableError: no code carries the side information at this SNR.
-            HeaderError: the packet is too large for a frame.
+            HeaderError: the packet is too large for a frame, or the constellation is none of them.
         """
         header, header_format = _describe(
             packet, snr_db, margin_db=margin_db, frame_number=frame_number
         )
+        header = replace(header, constellation=constellation)
+        image = spread(packet.symbols)
+        if constellation is not None:
+            image = project_to_constellation(image, size=constellation)
         cells = torch.cat(
             [
                 header_format.encode(header),
                 header.rate_code.encode(packet.rate_stream),
                 header.z_code.encode(_known_z(packet)),
-                packet.symbols,
+                image,
             ]
         )
-        return cls(header, header_format, cells, SingleCarrier() if waveform is None else waveform)
+        waveform = SingleCarrier() if waveform is None else waveform
+        return cls(header, header_format, cells, waveform, max_papr_db)
 
     @property
     def channel_uses(self) -> int:
@@ -86,8 +105,11 @@ class Frame:
         return self.channel_uses / (3 * height * width)
 
     def samples(self) -> Tensor:
-        """The frame as a transmitter sends it, (n,) complex64."""
-        return self.waveform.modulate(self.cells)
+        """The frame as a transmitter sends it, `waveform.oversampling` samples per channel use."""
+        samples = self.waveform.modulate(self.cells)
+        if math.isinf(self.max_papr_db):
+            return samples
+        return clip_peaks(samples, max_papr_db=self.max_papr_db)
 
 
 def frame_uses(

@@ -1,8 +1,8 @@
 """The header of a frame: what a receiver must know before it can read the rest.
 
-20 bytes, the highest bit first: version 2 bits | code of the rate map 6 | code of z 6 | symbols 22
-| height 14 | width 14 | bytes of the rate map 16 | bytes of z 16 | gain code 8 | frame number 8
-| fingerprint 32 | CRC-16 of the above.
+20 bytes, the highest bit first: version 2 bits | code of the rate map 6 | code of z 6
+| constellation 2 | symbols 22 | height 14 | width 14 | bytes of the rate map 15 | bytes of z 15
+| gain code 8 | frame number 8 | fingerprint 32 | CRC-16 of the above.
 
 They travel as one shortened block of the 648-bit code in QPSK. The transmitter chooses among a few
 formats by the SNR that it was told, so that the header survives where the side information does
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lrisc_system.packets.packet import FINGERPRINT_BYTES
 from lrisc_system.radio.code_blocks import BlockPlan, checksum
+from lrisc_system.radio.finite_constellation import SIZES
 from lrisc_system.radio.mcs import MCS
 from lrisc_system.radio.qam import Modulation
 from lrisc_system.radio.side_codes import SIDE_CODES, SideCode
@@ -27,16 +28,18 @@ VERSION = 1
 HEADER_BYTES = 20
 HEADER_BITS = 8 * HEADER_BYTES
 CODE_LENGTH = 648
+_CONSTELLATIONS = (None, *SIZES)  # by their number in the header
 # Name and bits of each number, in their order.
 _FIELDS = (
     ("version", 2),
     ("rate_code", 6),
     ("z_code", 6),
+    ("constellation", 2),
     ("symbols", 22),
     ("height", 14),
     ("width", 14),
-    ("rate_bytes", 16),
-    ("z_bytes", 16),
+    ("rate_bytes", 15),
+    ("z_bytes", 15),
     ("gain_code", 8),
     ("frame_number", 8),
     ("fingerprint", 32),
@@ -56,11 +59,13 @@ class Header:
         z_code: of z.
         symbols: how many JSCC symbols follow the side information, up to 4,194,303.
         image_size: (H, W) in pixels, each up to 16,383.
-        rate_bytes: length of the rate map, up to 65,535.
-        z_bytes: length of z, up to 65,535.
+        rate_bytes: length of the rate map, up to 32,767.
+        z_bytes: length of z, up to 32,767.
         gain_code: see `Packet`.
         frame_number: counts the frames of a transmitter, 0 to 255.
         fingerprint: of the model, 4 bytes.
+        constellation: points that the JSCC symbols were projected to, see `finite_constellation`;
+            None if they were not.
 
     Raises:
         HeaderError: a number has no room in its field.
@@ -75,8 +80,13 @@ class Header:
     gain_code: int
     frame_number: int
     fingerprint: bytes
+    constellation: int | None = None
 
     def __post_init__(self) -> None:
+        if self.constellation not in _CONSTELLATIONS:
+            raise HeaderError(
+                f"expected a constellation of 16, 64 or 256 points, got {self.constellation}"
+            )
         if len(self.fingerprint) != FINGERPRINT_BYTES:
             got = len(self.fingerprint)
             raise HeaderError(f"expected a fingerprint of {FINGERPRINT_BYTES} bytes, got {got}")
@@ -129,6 +139,7 @@ class Header:
             gain_code=numbers["gain_code"],
             frame_number=numbers["frame_number"],
             fingerprint=numbers["fingerprint"].to_bytes(FINGERPRINT_BYTES, "big"),
+            constellation=_CONSTELLATIONS[numbers["constellation"]],
         )
 
     def _numbers(self) -> tuple[int, ...]:
@@ -137,6 +148,7 @@ class Header:
             VERSION,
             SIDE_CODES.index(self.rate_code),
             SIDE_CODES.index(self.z_code),
+            _CONSTELLATIONS.index(self.constellation),
             self.symbols,
             *self.image_size,
             self.rate_bytes,

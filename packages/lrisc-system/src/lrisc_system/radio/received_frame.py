@@ -9,8 +9,10 @@ from functools import cached_property
 from lrisc_system.link import SNR_RANGE_DB
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.radio.detection import SyncError
+from lrisc_system.radio.finite_constellation import undo_projection
 from lrisc_system.radio.header import HEADER_FORMATS, Header, HeaderError, HeaderFormat
 from lrisc_system.radio.soft_channel import Observation
+from lrisc_system.radio.spreading import despread, mean_noise
 from lrisc_system.radio.waveform import Reception
 
 
@@ -46,10 +48,29 @@ class ReceivedFrame:
         """
         return self.reception.cells(0, self.cells)
 
+    @cached_property
+    def symbols(self) -> Observation:
+        """The JSCC symbols, their spreading undone.
+
+        Raises:
+            SyncError: the recording ends before the frame does.
+        """
+        image = _cut(self.seen, self.cells - self.header.symbols, self.cells)
+        if self.header.constellation is not None:
+            image = undo_projection(image, size=self.header.constellation)
+        return despread(image)
+
     @property
     def snr_db(self) -> float:
-        """SNR in dB over the whole frame, within what the system takes."""
-        return _mean_snr_db(self.seen)
+        """SNR of the JSCC symbols in dB, within what the system takes.
+
+        It is that of all cells if there are no JSCC symbols.
+        """
+        noise_power = self.symbols.noise_power
+        if not len(noise_power):
+            noise_power = self.seen.noise_power
+        lowest, highest = SNR_RANGE_DB
+        return min(max(-10 * math.log10(max(mean_noise(noise_power), 1e-30)), lowest), highest)
 
     def packet(self, *, without_z: bool = False) -> Packet:
         """Decode the side information and put the packet together.
@@ -79,7 +100,7 @@ class ReceivedFrame:
                 f"({code}, received at {self.snr_db:.1f} dB)"
             )
         return Packet(
-            symbols=seen.symbols[last:],
+            symbols=self.symbols.symbols,
             rate_stream=rate_stream,
             z_stream=z_stream,
             gain_code=header.gain_code,
@@ -111,10 +132,3 @@ def read_header(reception: Reception) -> ReceivedFrame:
 
 def _cut(seen: Observation, first: int, last: int) -> Observation:
     return Observation(seen.symbols[first:last], seen.noise_power[first:last])
-
-
-def _mean_snr_db(seen: Observation) -> float:
-    """SNR in dB of the mean noise power of the cells, within SNR_RANGE_DB."""
-    lowest, highest = SNR_RANGE_DB
-    noise_power = max(float(seen.noise_power.mean()), 1e-30)
-    return min(max(-10 * math.log10(noise_power), lowest), highest)

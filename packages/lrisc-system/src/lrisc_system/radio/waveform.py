@@ -1,7 +1,7 @@
 """What carries the cells of a frame over a radio link, and what a receiver makes of a recording.
 
 A cell is one complex symbol of header, side information or JSCC. A waveform puts cells, preamble
-and pilots into samples, and finds them again. All samples are at one per symbol.
+and pilots into samples, and finds them again.
 """
 
 from __future__ import annotations
@@ -28,16 +28,19 @@ class Reception(Protocol):
 
     @property
     def snr_db(self) -> float:
-        """SNR in dB, measured on what the receiver knows of the frame."""
+        """SNR of a received symbol in dB, measured on the preamble."""
         ...
 
     @property
     def gain(self) -> float:
-        """Mean amplitude of the link."""
+        """Amplitude of the link."""
         ...
 
     def cells(self, first: int, count: int) -> Observation:
         """Equalise the cells `first` to `first + count` of the frame.
+
+        Pilots are used as far as the last of these cells, so that a receiver reads the header
+        first and learns from it how many cells follow.
 
         Raises:
             SyncError: the recording ends before them.
@@ -48,12 +51,20 @@ class Reception(Protocol):
 class Waveform(Protocol):
     """A way to send cells. `SingleCarrier` is one."""
 
+    @property
+    def oversampling(self) -> int:
+        """Samples per channel use."""
+        ...
+
     def modulate(self, cells: Tensor) -> Tensor:
-        """Put preamble and pilots around cells of unit power: (K,) complex -> (n,) complex64."""
+        """Put preamble and pilots around cells of unit power: (K,) complex -> (n,) complex64.
+
+        There are `oversampling * length(K)` samples of unit mean power.
+        """
         ...
 
     def length(self, cells: int) -> int:
-        """Channel uses, which are samples, of a frame of so many cells."""
+        """Channel uses of a frame of so many cells."""
         ...
 
     def receive(self, recording: Tensor, *, first: int = 0) -> Reception:

@@ -45,14 +45,22 @@ def test_without_a_bandwidth_the_packet_is_that_of_the_ideal_link(system):
     assert torch.allclose(arrival.image, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("channel", [RayleighFast(), RayleighBlock()])
-def test_fading_equalises_symbols_as_the_channel_does(system, channel):
-    """MMSE: of less power than the symbols that were sent, which zero forcing has not."""
-    images = [send(CodedLink(system, channel=channel), snr_db=19.0, seed=s) for s in range(3)]
-    assert any(arrival.delivered for arrival in images)
-    link = CodedLink(system, channel=channel)
-    seen = link.channel(torch.ones(1, 400) + 0j, torch.tensor([3.0]))
-    assert seen.abs().square().mean() < 2  # zero forcing would be far above
+def test_fading_symbols_arrive_with_one_snr(system, monkeypatch):
+    """Cells of different noise power: the SNR is that of the symbols spread over them."""
+    told = []
+    receive = system.receive
+
+    def spy(packet, snr_db, **options):
+        told.append(snr_db)
+        return receive(packet, snr_db, **options)
+
+    monkeypatch.setattr(system, "receive", spy)
+    send(CodedLink(system), snr_db=10.0)
+    assert told.pop() == pytest.approx(10)
+    arrivals = [send(CodedLink(system, channel=RayleighFast()), 19.0, seed=s) for s in range(3)]
+    assert any(arrival.delivered for arrival in arrivals)
+    # E[1 / (1 + n)] of a Rayleigh fade at 19 dB is 1 - x e^x E_1(x) = 0.951, x = 1 / SNR: 12.9 dB.
+    assert told == pytest.approx([12.9] * len(told), abs=1)
 
 
 def test_a_lost_frame_is_grey_and_paid_for(system):

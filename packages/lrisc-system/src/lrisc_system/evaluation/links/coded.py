@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,7 +11,7 @@ from torch import Generator, Tensor
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system.baselines.hevc_ldpc.hevc import GREY
 from lrisc_system.link import Arrival, OutOfReachError
-from lrisc_system.packets.packet import Packet, PacketError
+from lrisc_system.packets.packet import PacketError
 from lrisc_system.packets.rate_control import BandwidthError
 from lrisc_system.radio.detection import SyncError
 from lrisc_system.radio.frame import DEFAULT_MARGIN_DB, Frame, frame_uses
@@ -90,23 +89,15 @@ class CodedLink:
         except (HeaderError, PacketError, SyncError):
             return Arrival(torch.full_like(image, GREY), frame.cbr(), delivered=False)
         start_noise = Generator(image.device).manual_seed(generator.initial_seed())
-        arrived = self._as_the_channel_gives_them(received, seen)
-        output = self.system.receive(arrived, snr_db, generator=start_noise, steps=self.steps)
+        assert received.snr_db is not None
+        output = self.system.receive(
+            received, received.snr_db, generator=start_noise, steps=self.steps
+        )
         return Arrival(output, frame.cbr())
 
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
         """Give the bandwidth itself."""
         return cbr
-
-    def _as_the_channel_gives_them(self, packet: Packet, seen: Observation) -> Packet:
-        """Equalise the JSCC symbols as the channel's own equaliser does, for soft bits do not."""
-        equalizer = getattr(self.channel, "equalizer", None)
-        if equalizer is None:
-            return packet
-        noise_power = seen.noise_power[len(seen.noise_power) - len(packet.symbols) :]
-        # Symbols of unit gain, so a fading of 1.
-        symbols = equalizer(packet.symbols, torch.ones_like(packet.symbols), noise_power)
-        return replace(packet, symbols=symbols)
 
 
 class _Seen:
