@@ -90,10 +90,8 @@ def test_recordings_without_a_frame_draw_nothing(
     """Noise, a wrong sample rate, a preamble whose header does not check."""
     _, samples = sent(count=1)
     noise = torch.randn(9000, dtype=torch.complex64)
-    header_lost = torch.cat([samples[:251], noise[:4000]])
-    for bad in (noise, samples.repeat_interleave(2), header_lost, samples[:300], samples[:0] + 0):
-        if not len(bad):
-            continue
+    header_lost = torch.cat([samples[:532], noise[:4000]])
+    for bad in (noise, samples.repeat_interleave(2), header_lost, samples[:600]):
         result = lrisc("receive", received(bad), tmp_path / "b.png", "--checkpoint", checkpoint)
         assert "no frame found" in one_line(result)
         assert not (tmp_path / "b.png").exists()
@@ -101,8 +99,8 @@ def test_recordings_without_a_frame_draw_nothing(
 
 def test_frames_with_a_problem_draw_nothing(lrisc, one_line, sent, received, checkpoint, tmp_path):
     _, samples = sent(count=1)
-    overlapped = torch.cat([samples, torch.zeros(600)])
-    overlapped[600:] += samples
+    overlapped = torch.cat([samples, torch.zeros(850)])
+    overlapped[850:] += samples
     parts = torch.view_as_real(samples + 1e-3 * torch.randn_like(samples))
     clipped = torch.view_as_complex(parts.clamp(-0.3, 0.3))
     for bad, message in (
@@ -139,19 +137,18 @@ def test_a_frame_of_another_model_is_refused(lrisc, one_line, sent, received, ch
 
 def test_a_lost_z_is_refused_or_replaced(lrisc, one_line, sent, received, checkpoint, tmp_path):
     from lrisc_system.radio.receiver import find_frames
+    from lrisc_system.radio.single_carrier import SingleCarrier
 
     recording, samples = sent(count=1)
-    (found,) = find_frames(recording.samples)
+    (found,) = find_frames(recording.samples, waveform=SingleCarrier(oversampling=2))
     header = found.header
     first = found.frame.header_format.symbols + header.rate_code.symbols(header.rate_bytes)
-    start, end = (251 + cells * 32 // 31 for cells in (first, first + 200))
-    last = 251 + (first + header.z_code.symbols(header.z_bytes)) * 32 // 31
-    damaged = samples.clone()
-    end = min(end, last - 2)
-    noise = torch.Generator().manual_seed(0)
-    damaged[start + 2 : end] = 0.3 * torch.randn(
-        end - start - 2, dtype=torch.complex64, generator=noise
-    )
+    cells = first + torch.arange(header.z_code.symbols(header.z_bytes))
+    ramp, pilots = 16, 8 * (cells // 248)
+    middle = 2 * (ramp + 250 + cells + pilots)[5:-5]  # samples, two for each
+    damaged, noise = samples.clone(), torch.Generator().manual_seed(0)
+    for position in (middle, middle + 1):
+        damaged[position] = 0.3 * torch.randn(len(middle), dtype=torch.complex64, generator=noise)
     receive = ("receive", received(damaged), tmp_path / "b.png", "--checkpoint", checkpoint)
     assert "is lost: its z does not decode" in one_line(lrisc(*receive))
     assert not (tmp_path / "b.png").exists()
@@ -166,7 +163,9 @@ def test_options_of_recordings_belong_to_recordings(lrisc, one_line, photo, chec
     for options in (("--frame", 1), ("--all",), ("--sample-rate-hz", 1e6)):
         result = lrisc("receive", packet, tmp_path / "b.png", *options, *model)
         assert "expected a recording with" in one_line(result)
-    assert "--append" in one_line(lrisc("send", photo, packet, "--append", *model))
+    for options in (("--append",), ("--constellation", 16), ("--max-papr-db", 6)):
+        result = lrisc("send", photo, packet, *options, *model)
+        assert options[0] in one_line(result)
     meta = tmp_path / "sent.sigmf-meta"
     assert lrisc("send", photo, meta, "--format", "sigmf", *model)[0] == 0
     result = lrisc("receive", meta, tmp_path / "b.png", "--sample-rate-hz", 1e6, *model)
@@ -174,8 +173,28 @@ def test_options_of_recordings_belong_to_recordings(lrisc, one_line, photo, chec
 
 
 def test_the_bandwidth_bounds_the_whole_frame(lrisc, photo, checkpoint, tmp_path):
-    """40 x 56 pixels: 6720 numbers, of which an eleventh is 610."""
+    """40 x 56 pixels: 6720 numbers, of which a tenth is 672 channel uses."""
     path = tmp_path / "a.sigmf-meta"
-    options = ("--format", "sigmf", "--cbr", "1/11", "--checkpoint", checkpoint)
-    assert lrisc("send", photo, path, *options)[0] == 0
-    assert 0.9 * 610 < len(read_sigmf(path).samples) <= 610
+    options = ("--format", "sigmf", "--cbr", "1/10", "--checkpoint", checkpoint)
+    for oversampling in (1, 2, 4):
+        assert lrisc("send", photo, path, *options, "--oversampling", oversampling)[0] == 0
+        assert 0.9 * 672 < len(read_sigmf(path).samples) / oversampling <= 672
+
+
+def test_oversampling_is_that_of_the_sender(lrisc, one_line, sent, received, checkpoint, tmp_path):
+    _, samples = sent("--oversampling", 3, count=1)
+    receive = ("receive", received(on_the_air(samples)), tmp_path / "b.png")
+    receive = (*receive, "--checkpoint", checkpoint)
+    assert "2 per symbol" in one_line(lrisc(*receive))
+    assert lrisc(*receive, "--oversampling", 3)[0] == 0
+    assert "1 to 8 samples per symbol, got 9" in one_line(lrisc(*receive, "--oversampling", 9))
+
+
+def test_a_digital_radio_with_clipped_peaks(lrisc, sent, received, checkpoint, tmp_path):
+    options = ("--constellation", 16, "--max-papr-db", 5, "--oversampling", 1)
+    _, samples = sent(*options, count=1)
+    power = samples.abs().square()
+    assert power.max() / power.mean() < 10**0.53
+    path = received(on_the_air(samples))
+    receive = ("receive", path, tmp_path / "b.png", "--checkpoint", checkpoint)
+    assert lrisc(*receive, "--oversampling", 1)[0] == 0

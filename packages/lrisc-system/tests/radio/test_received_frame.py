@@ -66,9 +66,8 @@ def test_the_snr_is_that_of_the_symbols(packet):
     assert read_header(seen).snr_db == pytest.approx(10 * math.log10(mean / (1 - mean)), abs=1e-3)
     points = Frame.from_packet(packet, 10.0, constellation=16)
     noise = (0.1 + 0.1188) / (1 - 0.1188)
-    assert read_header(Seen(points.cells)).snr_db == pytest.approx(
-        -10 * math.log10(noise), abs=1e-3
-    )
+    expected = pytest.approx(-10 * math.log10(noise), abs=1e-3)
+    assert read_header(Seen(points.cells)).snr_db == expected
     empty = Frame.from_packet(replace(packet, symbols=packet.symbols[:0]), 10.0)
     assert read_header(Seen(empty.cells)).snr_db == pytest.approx(10, abs=1e-3)
 

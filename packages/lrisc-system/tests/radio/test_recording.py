@@ -19,7 +19,7 @@ def test_frames_follow_one_another_at_nine_tenths_of_full_scale(packet):
     a, b = recording.annotations
     assert (a.start, a.count) == (0, first.channel_uses)
     assert (b.start, b.count) == (first.channel_uses + GAP, second.channel_uses)
-    assert b.label == "LRISC frame number 1, 64 x 48"
+    assert b.label == "LRISC frame number 1, 64 x 48, oversampling 1"
     samples = read(recording)
     assert len(samples) == b.start + b.count
     for part in (a, b):

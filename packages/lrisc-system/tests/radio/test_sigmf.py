@@ -55,7 +55,7 @@ def test_a_recording_is_what_sigmf_says(recording, tmp_path):
     (annotation,) = meta["annotations"]
     assert annotation["core:sample_start"] == 0
     assert annotation["core:sample_count"] == len(recording.samples)
-    assert annotation["core:label"] == "LRISC frame number 0, 64 x 48"
+    assert annotation["core:label"] == "LRISC frame number 0, 64 x 48, oversampling 1"
     assert file.get_captures()[0]["core:frequency"] == 433.92e6
     samples = file.read_samples()
     assert samples.dtype == np.complex64

@@ -42,6 +42,7 @@ def receive(
     all: bool = False,
     on_loss: OnLoss = OnLoss.give_up,
     sample_rate_hz: NumberOption = None,
+    oversampling: int = 2,
     steps: Steps = None,
     preset: Preset = None,
     checkpoint: Checkpoint = SHIPPED,
@@ -60,6 +61,7 @@ def receive(
         on_loss: A frame without its rate map is lost. If only z is missing, give up too, or decode
             with the mean of z's prior.
         sample_rate_hz: Sample rate of a recording of raw samples.
+        oversampling: Samples per symbol of a recording, as `lrisc send` was told.
     """
     from lrisc_system.commands.models import open_model
     from lrisc_system.commands.recording_files import is_recording, list_frames, open_recording
@@ -67,6 +69,7 @@ def receive(
     from lrisc_system.data.images import save_image
     from lrisc_system.devices import find_device
     from lrisc_system.packets.packet import read_packet
+    from lrisc_system.radio.single_carrier import SingleCarrier
 
     if not is_recording(packet):
         if frame is not None or all or sample_rate_hz is not None:
@@ -79,7 +82,8 @@ def receive(
             raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
     else:
         recording = open_recording(packet, sample_rate_hz=sample_rate_hz)
-        found = list_frames(recording, packet, console=Console())
+        waveform = SingleCarrier(oversampling=oversampling)
+        found = list_frames(recording, packet, waveform=waveform, console=Console())
         jobs = choose_frames(found, image, frame=frame, all_frames=all, on_loss=on_loss)
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     lost: list[str] = []

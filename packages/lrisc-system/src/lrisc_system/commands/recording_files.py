@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from lrisc_system.packets.packet import Packet, PacketError
+from lrisc_system.radio.amplifier import papr_db
 from lrisc_system.radio.frame import Frame, frame_uses
 from lrisc_system.radio.receiver import FoundFrame, find_frames
 from lrisc_system.radio.recording import Recording, record_frames
 from lrisc_system.radio.samples import RAW_FORMATS, RawSamples, raw_bytes
 from lrisc_system.radio.sigmf import META_SUFFIX, SIGMF_SUFFIXES, read_sigmf, write_sigmf
+from lrisc_system.radio.waveform import Waveform
 from lrisc_system.storage.files import write_atomically
 
 RAW_EXPECTED = " or ".join(RAW_FORMATS)
@@ -27,8 +29,11 @@ class Recorder:
     Args:
         path: of the recording.
         raw: write samples alone, in the format that the suffix names.
-        snr_db: SNR of the channel in dB.
+        snr_db: SNR of a symbol in dB.
         margin_db: what it may be worse before side information is lost.
+        waveform: that carries the frame.
+        constellation: points that the JSCC symbols are projected to; None to send them as they are.
+        max_papr_db: largest power of a sample over the mean, in dB; inf clips nothing.
         append: keep the frames of the recording, if it exists.
         sample_rate_hz: of the recording.
         center_frequency_hz: of the radio that will play it.
@@ -41,6 +46,9 @@ class Recorder:
     raw: bool
     snr_db: float
     margin_db: float
+    waveform: Waveform
+    constellation: int | None
+    max_papr_db: float
     append: bool
     sample_rate_hz: float
     center_frequency_hz: float
@@ -53,7 +61,7 @@ class Recorder:
 
     def channel_uses(self, packet: Packet) -> int:
         """Channel uses of the frame of a packet."""
-        return frame_uses(packet, self.snr_db, margin_db=self.margin_db)
+        return frame_uses(packet, self.snr_db, margin_db=self.margin_db, waveform=self.waveform)
 
     def write(self, packet: Packet, *, console: Console) -> None:
         """Write the frame of a packet, and print its cost."""
@@ -63,6 +71,9 @@ class Recorder:
             self.snr_db,
             margin_db=self.margin_db,
             frame_number=0 if before is None else len(before.annotations) % 256,
+            waveform=self.waveform,
+            constellation=self.constellation,
+            max_papr_db=self.max_papr_db,
         )
         recording = record_frames(
             [frame],
@@ -72,8 +83,12 @@ class Recorder:
         )
         names = ", ".join(path.name for path in self._write(recording))
         print_cost(frame, packet, snr_db=self.snr_db, console=console)
-        duration = frame.channel_uses / self.sample_rate_hz
-        console.print(f"{names}: {1000 * duration:.1f} ms at {self.sample_rate_hz:g} samples/s")
+        samples = frame.samples()
+        duration = len(samples) / self.sample_rate_hz
+        console.print(
+            f"{names}: {len(samples)} samples, {1000 * duration:.1f} ms at "
+            f"{self.sample_rate_hz:g} samples/s, PAPR {papr_db(samples):.1f} dB"
+        )
 
     def _before(self) -> Recording | None:
         """Open the recording that the frame is appended to."""
@@ -130,15 +145,20 @@ def open_recording(path: Path, *, sample_rate_hz: float | None) -> Recording:
     return read_sigmf(path)
 
 
-def list_frames(recording: Recording, path: Path, *, console: Console) -> list[FoundFrame]:
+def list_frames(
+    recording: Recording, path: Path, *, waveform: Waveform, console: Console
+) -> list[FoundFrame]:
     """Find the frames of a recording, and print a table of them.
 
     Raises:
         PacketError: there is none.
     """
-    found = list(find_frames(recording.samples))
+    found = list(find_frames(recording.samples, waveform=waveform))
     if not found:
-        raise PacketError(f"{path}: no frame found in {len(recording.samples)} samples")
+        raise PacketError(
+            f"{path}: no frame found in {len(recording.samples)} samples, "
+            f"{waveform.oversampling} per symbol"
+        )
     table = Table("frame", "sample", "number", "image", "SNR (dB)", "carrier (Hz)", "")
     for position, frame in enumerate(found, start=1):
         height, width = frame.header.image_size

@@ -5,14 +5,22 @@ Modules that need torch are imported when a command runs, so that `--help` does 
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from rich.console import Console
 from tyro.conf import Positional, arg
 
-from lrisc_system.options import AS_BANDWIDTH, Checkpoint, Device, Model, Seed
+from lrisc_system.options import (
+    AS_BANDWIDTH,
+    Checkpoint,
+    Device,
+    Model,
+    NumberOption,
+    Seed,
+)
 from lrisc_system.radio.fading import Fading
 from lrisc_system.storage.shipped import SHIPPED
 
@@ -70,6 +78,9 @@ Steps = Annotated[
     int | None,
     arg(help="Diffusion steps.", metavar="INT", help_behavior_hint="(default: the model's)"),
 ]
+Constellation = Annotated[
+    Literal[16, 64, 256] | None, arg(metavar="{16,64,256}", help_behavior_hint="")
+]
 Preset = Annotated[
     str | None,
     arg(help="Refuse a model of any other preset.", metavar="NAME", help_behavior_hint=""),
@@ -96,6 +107,9 @@ def send(
     mask: Mask = None,
     format: Format = Format.packet,
     margin_db: Annotated[float, arg(metavar="DB")] = 0.0,
+    oversampling: int = 2,
+    constellation: Constellation = None,
+    max_papr_db: NumberOption = None,
     append: bool = False,
     sample_rate_hz: float = 1e6,
     center_frequency_hz: float = 0.0,
@@ -108,11 +122,13 @@ def send(
 
     Args:
         packet: Write the packet to this file.
-        format: Write a packet file, or a recording for a radio, one sample per symbol: SigMF, or
-            raw samples in a .cf32 or .cs16 file. A recording holds the whole frame, and --cbr
-            bounds all of it.
+        format: Write a packet file, or a recording for a radio: SigMF, or raw samples in a .cf32
+            or .cs16 file. A recording holds the whole frame, and --cbr bounds all of it.
         margin_db: What the channel may be worse than --snr-db before side information is lost; of
             a recording.
+        oversampling: Samples per symbol of the recording, from 1 to 8.
+        constellation: Send no more than so many different image symbols, for digital radios.
+        max_papr_db: Clip the peaks of the recording to so much above its mean power.
         append: Append the frame to the recording, if it exists.
         sample_rate_hz: Sample rate of the recording.
         center_frequency_hz: Frequency of the radio that will play the recording.
@@ -122,6 +138,7 @@ def send(
     from lrisc_system.commands.recording_files import Recorder
     from lrisc_system.commands.simulation import load_source, send_source
     from lrisc_system.devices import find_device
+    from lrisc_system.radio.single_carrier import SingleCarrier
 
     recorder = None
     if format is not Format.packet:
@@ -130,12 +147,18 @@ def send(
             raw=format is Format.raw,
             snr_db=snr_db,
             margin_db=margin_db,
+            waveform=SingleCarrier(oversampling=oversampling),
+            constellation=constellation,
+            max_papr_db=math.inf if max_papr_db is None else max_papr_db,
             append=append,
             sample_rate_hz=sample_rate_hz,
             center_frequency_hz=center_frequency_hz,
         )
-    elif append:
-        raise ValueError("expected --append only with a recording, got it with a packet file")
+    elif append or constellation is not None or max_papr_db is not None:
+        raise ValueError(
+            "expected --append, --constellation and --max-papr-db only with a recording, "
+            "got one with a packet file"
+        )
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
     source = load_source(photo, mask)
     sent = send_source(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -88,59 +88,69 @@ class _Search:
     def frames(self) -> Iterator[FoundFrame]:
         """Find the frames one after another."""
         longest_header = LONGEST_HEADER * self.waveform.oversampling
-        position = 0  # of the piece
-        skipped = 0  # samples of the piece that are done with
-        while position + skipped < len(self.samples):
+        first = 0  # all frames before this sample are found
+        while first < len(self.samples):
+            position, _ = self._with_guard(first)
             piece = self.samples.read(position, PIECE)
-            is_last = position + len(piece) >= len(self.samples)
-            try:
-                reception = self.waveform.receive(piece, first=skipped)
-            except SyncError:
-                if is_last:
-                    return
-                position, skipped = position + PIECE - longest_header, 0
-                continue
-            start = math.floor(reception.start)
-            if start + longest_header > len(piece) and not is_last:
-                position, skipped = self._with_guard(position + start)
-                continue
-            try:
-                frame = read_header(reception)
-            except (HeaderError, SyncError):
-                skipped = max(start, skipped) + RETRY * self.waveform.oversampling
-                continue
-            found = self._whole_frame(position + start, frame)
-            yield found
-            position, skipped = self._with_guard(math.floor(found.start) + found.length)
+            end = position + len(piece)
+            is_last = end >= len(self.samples)
+            while True:
+                try:
+                    reception = self.waveform.receive(piece, first=first - position)
+                except SyncError:
+                    first = len(self.samples) if is_last else max(first, end - longest_header)
+                    break
+                start = position + math.floor(reception.start)
+                if start + longest_header > end and not is_last:
+                    first = start
+                    break
+                try:
+                    frame = read_header(reception)
+                except (HeaderError, SyncError):
+                    first = max(start, first) + RETRY * self.waveform.oversampling
+                    continue
+                found = self._found(position, piece, frame)
+                yield found
+                first = math.floor(found.start) + found.length
+                if first >= end:
+                    break
+
+    def _found(self, position: int, piece: Tensor, frame: ReceivedFrame) -> FoundFrame:
+        """Describe a frame that begins in a piece of the recording."""
+        length = self._length(frame)
+        start = position + math.floor(frame.reception.start)
+        if position + len(piece) < min(start + length, len(self.samples)):
+            position, guard = self._with_guard(start)
+            piece = self.samples.read(position, 2 * guard + length)
+            # A sample early: the fraction of a sample may have been rounded up.
+            reception = self.waveform.receive(piece, first=max(guard - 1, 0))
+            frame = replace(frame, reception=reception)
+        return FoundFrame(
+            start=position + frame.reception.start,
+            length=length,
+            frame=frame,
+            problem=self._problem(frame, piece),
+        )
+
+    def _length(self, frame: ReceivedFrame) -> int:
+        """Samples of a frame."""
+        return self.waveform.length(frame.cells) * self.waveform.oversampling
 
     def _with_guard(self, start: int) -> tuple[int, int]:
-        """Where a piece begins whose first new sample is `start`, and how many of it are old."""
+        """Where to read from for what begins at `start`, and how many samples lie before it."""
         position = max(start - GUARD * self.waveform.oversampling, 0)
         return position, start - position
 
-    def _whole_frame(self, start: int, frame: ReceivedFrame) -> FoundFrame:
-        """Read all of a frame that begins about a sample, and look for problems."""
-        oversampling = self.waveform.oversampling
-        length = self.waveform.length(frame.cells) * oversampling
-        position, guard = self._with_guard(start)
-        piece = self.samples.read(position, guard + length + GUARD * oversampling)
-        # A sample early: the fraction of a sample may have been rounded up.
-        reception = self.waveform.receive(piece, first=max(guard - 1, 0))
-        return FoundFrame(
-            start=position + reception.start,
-            length=length,
-            frame=ReceivedFrame(frame.header, frame.header_format, reception),
-            problem=self._problem(piece[guard:], length, reception.snr_db),
-        )
-
-    def _problem(self, samples: Tensor, length: int, snr_db: float) -> str | None:
-        """Tell what is wrong with a frame of so many samples, from them and some after them."""
+    def _problem(self, frame: ReceivedFrame, piece: Tensor) -> str | None:
+        """Tell what is wrong with a frame, from a piece that holds it and some samples after it."""
+        length = self._length(frame)
+        samples = piece[max(math.floor(frame.reception.start), 0) :]
         missing = length - len(samples)
         if missing > 0:
             return f"is cut: the recording ends {missing} samples before it does"
         components = torch.view_as_real(samples[:length]).abs().flatten()
         at_peak = float((components >= 0.9999 * components.max()).float().mean())
-        if at_peak > CLIPPED and snr_db < NOISELESS_SNR_DB:
+        if at_peak > CLIPPED and frame.reception.snr_db < NOISELESS_SNR_DB:
             return (
                 f"is clipped: {at_peak:.0%} of its components have the largest value; "
                 "record with a lower gain"

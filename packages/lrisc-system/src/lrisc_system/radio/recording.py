@@ -34,8 +34,8 @@ class Recording:
     """IQ samples.
 
     Args:
-        samples: one per symbol.
-        sample_rate_hz: samples, and so symbols, per second.
+        samples: the waveform says how many there are per symbol.
+        sample_rate_hz: samples per second.
         center_frequency_hz: of the radio.
         annotations: what the recording says about its parts.
     """
@@ -93,7 +93,10 @@ def record_frames(
             Annotation(
                 start=sum(map(len, pieces)),
                 count=len(samples),
-                label=f"LRISC frame number {frame.header.frame_number}, {width} x {height}",
+                label=(
+                    f"LRISC frame number {frame.header.frame_number}, {width} x {height}, "
+                    f"oversampling {frame.waveform.oversampling}"
+                ),
             )
         )
         pieces.append(samples * (PEAK / torch.view_as_real(samples).abs().max()))

@@ -68,7 +68,7 @@ def write_sigmf(recording: Recording, path: str | os.PathLike[str]) -> tuple[Pat
         "core:sample_rate": recording.sample_rate_hz,
         "core:num_channels": 1,
         "core:sha512": hashlib.sha512(data).hexdigest(),
-        "core:description": "Images as LRISC frames, one sample per symbol.",
+        "core:description": "Images as LRISC frames.",
     }
     meta = sigmf.SigMFFile(global_info=info)
     meta.add_capture(0, metadata={"core:frequency": recording.center_frequency_hz})
