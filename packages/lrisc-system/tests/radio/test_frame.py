@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lrisc_system.radio import frame as frame_module
 from lrisc_system.radio.amplifier import papr_db
 from lrisc_system.radio.frame import Frame, frame_uses
 from lrisc_system.radio.framing import FrameLayout
@@ -17,12 +18,22 @@ def test_channel_uses_by_hand(packet):
     frame = Frame.from_packet(packet, 10.0)
     header, side = frame.header, frame.header.side_symbols
     assert (header.rate_bytes, header.z_bytes) == (19, 12)
-    assert side == header.rate_code.symbols(19) + header.z_code.symbols(12)
+    assert header.z_code is None
+    assert side == header.rate_code.symbols(31)
     assert len(frame.cells) == 134 + side + 1000
     assert 1240 < len(frame.cells) <= 1488  # six runs
     assert frame.channel_uses == 250 + len(frame.cells) + 5 * 8
     assert frame.channel_uses == len(frame.samples()) == frame_uses(packet, 10.0)
     assert frame.cbr() == frame.channel_uses / (3 * 48 * 64)
+
+
+def test_long_side_information_is_coded_apart(packet, monkeypatch):
+    together = Frame.from_packet(packet, 10.0).header.side_symbols
+    monkeypatch.setattr(frame_module, "MOST_BYTES_TOGETHER", 30)
+    header = Frame.from_packet(packet, 10.0).header
+    assert header.z_code is not None
+    apart = header.rate_code.symbols(19) + header.z_code.symbols(12)
+    assert header.side_symbols == apart > together + 50
 
 
 def test_the_cells_end_with_the_symbols_spread(packet):
@@ -35,9 +46,9 @@ def test_the_cells_end_with_the_symbols_spread(packet):
 
 
 def test_a_frame_of_more_samples_than_channel_uses(packet):
-    """Two samples per symbol, and 16 symbols for the first pulse and for the last."""
+    """Two samples per symbol, and 8 symbols for the first pulse and for the last."""
     frame = Frame.from_packet(packet, 10.0, waveform=SingleCarrier(oversampling=2))
-    assert frame.channel_uses == Frame.from_packet(packet, 10.0).channel_uses + 32
+    assert frame.channel_uses == Frame.from_packet(packet, 10.0).channel_uses + 16
     assert len(frame.samples()) == 2 * frame.channel_uses
 
 
@@ -53,7 +64,7 @@ def test_a_finite_constellation(packet):
 def test_peaks_are_clipped(packet):
     frame = Frame.from_packet(packet, 10.0, max_papr_db=4.0)
     assert papr_db(Frame.from_packet(packet, 10.0).samples()) > 6
-    assert papr_db(frame.samples()) == pytest.approx(4, abs=0.2)  # the mean has fallen
+    assert papr_db(frame.samples()) == pytest.approx(4, abs=0.3)  # the mean has fallen
     with pytest.raises(ValueError, match="PAPR of at least 0 dB, got -1"):
         Frame.from_packet(packet, 10.0, max_papr_db=-1.0)
 

@@ -41,6 +41,12 @@ def test_bits_by_hand(header):
     assert Header.from_bytes(data) == header
 
 
+def test_rate_map_and_z_may_share_a_code(header):
+    together = replace(header, z_code=None, rate_bytes=30, z_bytes=20)
+    assert Header.from_bytes(together.to_bytes()) == together
+    assert together.side_symbols == SIDE_CODES[47].symbols(50)
+
+
 def test_every_flipped_bit_is_noticed(header):
     data = header.to_bytes()
     for bit in range(HEADER_BITS):

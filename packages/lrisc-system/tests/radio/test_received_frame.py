@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lrisc_system.radio import frame as frame_module
 from lrisc_system.radio.frame import Frame
 from lrisc_system.radio.header import HeaderError
 from lrisc_system.radio.received_frame import FrameLostError, read_header
@@ -72,7 +73,15 @@ def test_the_snr_is_that_of_the_symbols(packet):
     assert read_header(Seen(empty.cells)).snr_db == pytest.approx(10, abs=1e-3)
 
 
-def test_a_lost_rate_map_or_z_is_said_in_one_line(packet):
+def test_lost_side_information_in_one_block(packet):
+    frame = Frame.from_packet(packet, 10.0)
+    received = read_header(damaged(frame, 134, 134 + frame.header.side_symbols))
+    with pytest.raises(FrameLostError, match="rate map"):
+        received.packet(without_z=True)
+
+
+def test_a_lost_rate_map_or_z_is_said_in_one_line(packet, monkeypatch):
+    monkeypatch.setattr(frame_module, "MOST_BYTES_TOGETHER", 0)
     frame = Frame.from_packet(packet, 10.0, frame_number=3)
     rate = 134 + frame.header.rate_code.symbols(19)
     side = 134 + frame.header.side_symbols

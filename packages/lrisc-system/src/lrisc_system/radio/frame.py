@@ -25,6 +25,9 @@ from lrisc_system.radio.thresholds import choose_header_format, choose_side_code
 from lrisc_system.radio.waveform import Waveform
 
 DEFAULT_MARGIN_DB = 0.0
+# Rate map and z of up to so many bytes share a code block, and its parity bits. Longer ones do not
+# share their fate.
+MOST_BYTES_TOGETHER = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +89,7 @@ class Frame:
         cells = torch.cat(
             [
                 header_format.encode(header),
-                header.rate_code.encode(packet.rate_stream),
-                header.z_code.encode(_known_z(packet)),
+                _side_information(packet, header),
                 image,
             ]
         )
@@ -134,9 +136,10 @@ def _describe(
     """Choose the codes for a packet and write them into a header."""
     planned_snr_db = snr_db - margin_db
     rate_bytes, z_bytes = len(packet.rate_stream), len(_known_z(packet))
+    together = rate_bytes + z_bytes <= MOST_BYTES_TOGETHER
     header = Header(
-        rate_code=choose_side_code(rate_bytes, snr_db=planned_snr_db),
-        z_code=choose_side_code(z_bytes, snr_db=planned_snr_db),
+        rate_code=choose_side_code(rate_bytes + together * z_bytes, snr_db=planned_snr_db),
+        z_code=None if together else choose_side_code(z_bytes, snr_db=planned_snr_db),
         symbols=len(packet.symbols),
         image_size=packet.image_size,
         rate_bytes=rate_bytes,
@@ -146,6 +149,15 @@ def _describe(
         fingerprint=packet.fingerprint,
     )
     return header, choose_header_format(planned_snr_db)
+
+
+def _side_information(packet: Packet, header: Header) -> Tensor:
+    """Code rate map and z."""
+    if header.z_code is None:
+        return header.rate_code.encode(packet.rate_stream + _known_z(packet))
+    return torch.cat(
+        [header.rate_code.encode(packet.rate_stream), header.z_code.encode(_known_z(packet))]
+    )
 
 
 def _known_z(packet: Packet) -> bytes:

@@ -28,6 +28,7 @@ VERSION = 1
 HEADER_BYTES = 20
 HEADER_BITS = 8 * HEADER_BYTES
 CODE_LENGTH = 648
+_TOGETHER = 63  # in the place of the code of z: rate map and z are coded together
 _CONSTELLATIONS = (None, *SIZES)  # by their number in the header
 # Name and bits of each number, in their order.
 _FIELDS = (
@@ -56,7 +57,7 @@ class Header:
 
     Attributes:
         rate_code: of the rate map.
-        z_code: of z.
+        z_code: of z; None if z is coded together with the rate map.
         symbols: how many JSCC symbols follow the side information, up to 4,194,303.
         image_size: (H, W) in pixels, each up to 16,383.
         rate_bytes: length of the rate map, up to 32,767.
@@ -72,7 +73,7 @@ class Header:
     """
 
     rate_code: SideCode
-    z_code: SideCode
+    z_code: SideCode | None
     symbols: int
     image_size: tuple[int, int]
     rate_bytes: int
@@ -101,6 +102,8 @@ class Header:
     @property
     def side_symbols(self) -> int:
         """Channel uses of the rate map and z."""
+        if self.z_code is None:
+            return self.rate_code.symbols(self.rate_bytes + self.z_bytes)
         return self.rate_code.symbols(self.rate_bytes) + self.z_code.symbols(self.z_bytes)
 
     def to_bytes(self) -> bytes:
@@ -127,11 +130,12 @@ class Header:
             packed >>= bits
         if numbers["version"] != VERSION:
             raise HeaderError(f"expected frame version {VERSION}, got {numbers['version']}")
-        if max(numbers["rate_code"], numbers["z_code"]) >= len(SIDE_CODES):
+        z_code = 0 if numbers["z_code"] == _TOGETHER else numbers["z_code"]
+        if max(numbers["rate_code"], z_code) >= len(SIDE_CODES):
             raise HeaderError("the header names a code that does not exist")
         return cls(
             rate_code=SIDE_CODES[numbers["rate_code"]],
-            z_code=SIDE_CODES[numbers["z_code"]],
+            z_code=None if numbers["z_code"] == _TOGETHER else SIDE_CODES[z_code],
             symbols=numbers["symbols"],
             image_size=(numbers["height"], numbers["width"]),
             rate_bytes=numbers["rate_bytes"],
@@ -147,7 +151,7 @@ class Header:
         return (
             VERSION,
             SIDE_CODES.index(self.rate_code),
-            SIDE_CODES.index(self.z_code),
+            _TOGETHER if self.z_code is None else SIDE_CODES.index(self.z_code),
             _CONSTELLATIONS.index(self.constellation),
             self.symbols,
             *self.image_size,

@@ -83,18 +83,11 @@ class ReceivedFrame:
             FrameLostError: side information is lost.
             SyncError: the recording ends before the frame does.
         """
-        header, seen = self.header, self.seen
-        first = self.header_format.symbols
-        middle = first + header.rate_code.symbols(header.rate_bytes)
-        last = first + header.side_symbols
-        rate_stream = header.rate_code.decode(
-            _cut(seen, first, middle), part_bytes=header.rate_bytes
-        )
-        z_stream = header.z_code.decode(_cut(seen, middle, last), part_bytes=header.z_bytes)
+        header = self.header
+        rate_stream, z_stream = self._side_information()
         if rate_stream is None or (z_stream is None and not without_z):
-            name, code = (
-                ("rate map", header.rate_code) if rate_stream is None else ("z", header.z_code)
-            )
+            name = "rate map" if rate_stream is None else "z"
+            code = header.rate_code if rate_stream is None else header.z_code
             raise FrameLostError(
                 f"frame number {header.frame_number} is lost: its {name} does not decode "
                 f"({code}, received at {self.snr_db:.1f} dB)"
@@ -107,6 +100,24 @@ class ReceivedFrame:
             image_size=header.image_size,
             fingerprint=header.fingerprint,
             snr_db=self.snr_db,
+        )
+
+    def _side_information(self) -> tuple[bytes | None, bytes | None]:
+        """Rate map and z, or nothing in the place of what does not decode."""
+        header = self.header
+        first = self.header_format.symbols
+        last = first + header.side_symbols
+        if header.z_code is None:
+            both = header.rate_code.decode(
+                _cut(self.seen, first, last), part_bytes=header.rate_bytes + header.z_bytes
+            )
+            if both is None:
+                return None, None
+            return both[: header.rate_bytes], both[header.rate_bytes :]
+        middle = first + header.rate_code.symbols(header.rate_bytes)
+        return (
+            header.rate_code.decode(_cut(self.seen, first, middle), part_bytes=header.rate_bytes),
+            header.z_code.decode(_cut(self.seen, middle, last), part_bytes=header.z_bytes),
         )
 
 

@@ -31,7 +31,7 @@ from lrisc_system.radio.soft_channel import Observation
 from lrisc_system.radio.tracking import Array, Reals, TapTrack, track_taps
 
 LOWEST_SNR_DB = -9.0  # on the preamble; below it a lock is none
-RAMP = 16  # symbols of an oversampled frame before its first and behind its last pulse's peak
+RAMP = 8  # symbols of an oversampled frame before its first and behind its last pulse's peak
 SEARCH = 15872  # symbols that are resampled at a time; with the overlap, a block of `detection`
 _FIRST_RUNS = 8  # runs of pilots that the carrier offset and the drift are first measured on
 
