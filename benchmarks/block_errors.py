@@ -82,11 +82,11 @@ class Block:
         return 10 * math.log10(2**self.efficiency - 1)
 
 
-def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple[int, int]:
+def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple[int, int, int]:
     """Send random blocks over AWGN until enough are sent or too many lost.
 
     Returns:
-        Blocks sent, and blocks lost or wrong.
+        Blocks sent, blocks lost or wrong, and wrong information bits.
     """
     decoder = wifi_decoder(block.rate, length=block.length)
     code, constellation = decoder.code, block.modulation.value
@@ -94,7 +94,7 @@ def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple
     random = np.random.default_rng([block.length, int(snr_db * 10) + 1000, block.information])
     is_sent = np.ones(code.length, dtype=bool)
     is_sent[block.information : code.dimension] = False
-    sent, lost, batch = 0, 0, min(BATCH, blocks)
+    sent, lost, bits, batch = 0, 0, 0, min(BATCH, blocks)
     while sent < blocks and lost <= most:
         information = np.zeros((batch, code.dimension), dtype=np.uint8)
         information[:, : block.information] = random.integers(0, 2, (batch, block.information))
@@ -110,9 +110,10 @@ def lost_blocks(block: Block, snr_db: float, *, most: int, blocks: int) -> tuple
         full[:, block.information : code.dimension] = LARGEST_LLR
         full[:, is_sent] = llr[: batch * int(is_sent.sum())].reshape(batch, -1)
         decoded = decoder.decode(full)
-        wrong = (decoded.information != information).any(axis=1) | ~decoded.converged
-        sent, lost = sent + batch, lost + int(wrong.sum())
-    return sent, lost
+        differs = decoded.information != information
+        wrong = differs.any(axis=1) | ~decoded.converged
+        sent, lost, bits = sent + batch, lost + int(wrong.sum()), bits + int(differs.sum())
+    return sent, lost, bits
 
 
 def threshold(block: Block, *, gap_db: float) -> tuple[float, int, int]:
@@ -125,7 +126,7 @@ def threshold(block: Block, *, gap_db: float) -> tuple[float, int, int]:
     step = math.ceil((block.shannon_db + gap_db) / STEP_DB)
     for blocks, most in (ROUGHLY, block.trials):
         while True:
-            sent, lost = lost_blocks(block, step * STEP_DB, most=most, blocks=blocks)
+            sent, lost, _ = lost_blocks(block, step * STEP_DB, most=most, blocks=blocks)
             if lost <= most:
                 break
             step += 1
@@ -135,7 +136,7 @@ def threshold(block: Block, *, gap_db: float) -> tuple[float, int, int]:
 def kinds() -> list[Block]:
     """List the blocks to measure."""
     headers = [
-        Block(Modulation.QPSK, header.rate, 648, HEADER_BITS, header.repeats)
+        Block(header.modulation, header.rate, 648, HEADER_BITS, header.repeats)
         for header in HEADER_FORMATS
     ]
     modulations = (Modulation.QAM16, Modulation.QAM64, Modulation.QPSK)

@@ -1,12 +1,12 @@
-"""What the receiver of the single-carrier waveform loses against perfect synchronisation.
+"""What frames lose on impaired links, and by a finite constellation or clipped peaks.
 
     python benchmarks/synchronization.py photo.png
     python benchmarks/synchronization.py photo.png --gnuradio /usr/bin/python3
 
-A photo crosses links with one impairment each. The effective SNR is the power of the symbols over
-their mean square error after equalisation. The row "perfect" is the same noise without a link. With
-`--gnuradio`, the Python of a GNU Radio 3.10 puts every recording through `channels.channel_model`.
-At two samples per symbol the noise is that of the same SNR per symbol.
+A photo crosses links as a whole frame: the receiver has the samples alone, and decodes header and
+side information from them. The effective SNR is the power of the JSCC symbols over their mean
+square error. The first rows are the same noise without a link. With `--gnuradio`, the Python of a
+GNU Radio 3.10 puts every recording through `channels.channel_model`. The SNR is per symbol.
 """
 
 import argparse
@@ -14,8 +14,9 @@ import math
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,25 @@ from torch import Tensor
 from lrisc_system import LRISC, SHIPPED, load_image, load_model
 from lrisc_system.metrics.quality import evaluate_pair
 from lrisc_system.packets.packet import Packet
+from lrisc_system.radio import (
+    Frame,
+    FrameLostError,
+    MemorySamples,
+    Observation,
+    RadioLink,
+    SingleCarrier,
+    SyncError,
+    find_frames,
+    frame_uses,
+)
 from lrisc_system.radio.amplifier import papr_db
 from lrisc_system.radio.channels import Taps
-from lrisc_system.radio.detection import SyncError
-from lrisc_system.radio.finite_constellation import SIZES, project_to_constellation
-from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.single_carrier import SingleCarrier
+from lrisc_system.radio.finite_constellation import (
+    SIZES,
+    project_to_constellation,
+    undo_projection,
+)
+from lrisc_system.radio.spreading import despread, spread
 
 FLOWGRAPH = Path(__file__).parent.parent / "examples" / "gnuradio" / "channel.py"
 ZEROS = 777  # before the frame
@@ -41,11 +55,14 @@ RMS = 0.25  # of a recording whose peaks reach 0.9; the DC offset is 0.01 of ful
 
 @dataclass(frozen=True)
 class Case:
-    """One impairment, for our link and, unless None, for GNU Radio's."""
+    """One impairment, for our link and, unless None, for GNU Radio's; or a limit of the frame."""
 
     name: str
-    link: RadioLink
+    link: RadioLink = field(default_factory=RadioLink)
     options: tuple[str, ...] | None = None
+    constellation: int | None = None
+    max_papr_db: float = math.inf
+    margin_db: float = 0.0
 
 
 CASES = (
@@ -69,12 +86,15 @@ CASES = (
     Case(
         "taps 1, 0.3j, 0.1", RadioLink(channel=Taps((1, 0.3j, 0.1))), ("--taps", "1", "0.3j", "0.1")
     ),
+    Case("the same taps, margin 1 dB", RadioLink(channel=Taps((1, 0.3j, 0.1))), margin_db=1),
     Case(
         "phase noise, IQ, DC",
         RadioLink(phase_noise=0.003, iq_gain=0.05, dc=0.01 / RMS),
         ("--phase-noise", "0.003", "--iq-magnitude-db", "0.4238", "--dc", str(0.01 / RMS)),
     ),
-    *(Case(f"peaks clipped at {limit} dB", RadioLink(max_papr_db=limit)) for limit in (6, 3)),
+    *(Case(f"{size} points", constellation=size) for size in SIZES),
+    *(Case(f"peaks clipped at {limit} dB", max_papr_db=limit) for limit in (6, 4, 3)),
+    Case("16 points, clipped at 4 dB", constellation=16, max_papr_db=4),
 )
 Link = Callable[[Case, Tensor, float], Tensor]
 
@@ -110,49 +130,62 @@ def effective_snr_db(sent: Tensor, received: Tensor) -> float:
     return 10 * math.log10(float(sent.abs().square().mean() / error))
 
 
+def without_link(packet: Packet, snr_db: float) -> dict[str, Observation]:
+    """Receive the JSCC symbols in noise of known power: as they are, spread, and of few points."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(packet.symbols.shape, dtype=torch.complex64, generator=generator)
+    power = torch.full((len(noise),), 10 ** (-snr_db / 10))
+    noise = power.sqrt() * noise
+    cells = spread(packet.symbols)
+    seen = {
+        "perfect, not spread": Observation(packet.symbols + noise, power),
+        "perfect": despread(Observation(cells + noise, power)),
+    }
+    for size in SIZES:
+        plain = project_to_constellation(packet.symbols, size=size) + noise
+        seen[f"{size} points, not spread"] = undo_projection(Observation(plain, power), size=size)
+        points = Observation(project_to_constellation(cells, size=size) + noise, power)
+        seen[f"perfect, {size} points"] = despread(undo_projection(points, size=size))
+    return seen
+
+
 def measure(
     system: LRISC, image: Tensor, packet: Packet, snr_db: float, link: Link, oversampling: int
-) -> list[tuple[str, ...]]:
+) -> Iterator[tuple[str, ...]]:
     """Measure every case: name, effective SNR, estimated SNR, PSNR, seconds."""
-    waveform = SingleCarrier(oversampling=oversampling)
-    frame = waveform.modulate(packet.symbols)
 
-    def psnr(symbols: Tensor, snr: float) -> float:
-        received = system.receive(replace(packet, symbols=symbols), snr)
-        return evaluate_pair(image, received).psnr
+    def row(name: str, symbols: Tensor, estimate_db: float, seconds: str) -> tuple[str, ...]:
+        received = system.receive(replace(packet, symbols=symbols), estimate_db)
+        effective = effective_snr_db(packet.symbols, symbols)
+        numbers = (effective, estimate_db, evaluate_pair(image, received).psnr)
+        return (name, *(f"{number:.2f}" for number in numbers), seconds)
 
-    noise = torch.randn(
-        packet.symbols.shape,
-        dtype=torch.complex64,
-        generator=torch.Generator().manual_seed(0),
-    )
-    perfect = packet.symbols + 10 ** (-snr_db / 20) * noise
-    effective = effective_snr_db(packet.symbols, perfect)
-    rows = [("perfect", f"{effective:.2f}", f"{snr_db:.2f}", f"{psnr(perfect, snr_db):.2f}", "")]
-    for size in SIZES:
-        # The power that the projection takes counts as noise, too.
-        points = project_to_constellation(packet.symbols, size=size)
-        received = points + 10 ** (-snr_db / 20) * noise
-        effective = effective_snr_db(packet.symbols, received)
-        quality = psnr(received, effective)
-        rows.append((f"perfect, {size} points", f"{effective:.2f}", "", f"{quality:.2f}", ""))
+    if oversampling == 1 and link is our_link:
+        for name, seen in without_link(packet, snr_db).items():
+            estimate_db = -10 * math.log10(float(seen.noise_power.mean()))
+            yield row(name, seen.symbols, estimate_db, "")
     for case in CASES:
         if case.options is None and link is not our_link:
             continue
-        recording = link(case, frame, snr_db - 10 * math.log10(oversampling))
+        frame = Frame.from_packet(
+            packet,
+            snr_db,
+            waveform=SingleCarrier(oversampling=oversampling),
+            constellation=case.constellation,
+            max_papr_db=case.max_papr_db,
+            margin_db=case.margin_db,
+        )
+        recording = link(case, frame.samples(), snr_db - 10 * math.log10(oversampling))
         begun = time.monotonic()
         try:
-            observation = waveform.receive(recording).cells(0, len(packet.symbols))
-        except SyncError as error:
-            rows.append((case.name, str(error), "", "", ""))
+            (found,) = find_frames(MemorySamples(recording), waveform=frame.waveform)
+            received = found.packet()
+        except (ValueError, FrameLostError) as error:
+            yield (case.name, str(error), "", "", "")
             continue
-        seconds = time.monotonic() - begun
-        effective = effective_snr_db(packet.symbols, observation.symbols)
-        estimate = -10 * math.log10(float(observation.noise_power.mean()))
-        quality = psnr(observation.symbols, estimate)
-        numbers = (f"{value:.2f}" for value in (effective, estimate, quality, seconds))
-        rows.append((case.name, *numbers))
-    return rows
+        assert received.snr_db is not None
+        seconds = f"{time.monotonic() - begun:.2f}"
+        yield row(case.name, received.symbols, received.snr_db, seconds)
 
 
 def count_false_alarms(blocks: int) -> int:
@@ -182,7 +215,9 @@ def main() -> None:
     print(f"{count_false_alarms(options.noise)} false alarms in {options.noise} million samples")
     system, image = load_model(SHIPPED), load_image(options.photo)
     with torch.inference_mode():
-        packet = system.send(image, options.snr_db, cbr=options.cbr)
+        cost = partial(frame_uses, snr_db=options.snr_db, waveform=SingleCarrier(oversampling=2))
+        packet = system.send(image, options.snr_db, cbr=options.cbr, channel_uses=cost)
+        print(f"{len(packet.symbols)} symbols in a frame of {cost(packet)}")
         links: dict[str, Link] = {"our link": our_link}
         if options.gnuradio:
             links["GNU Radio"] = gnuradio_link(options.gnuradio)
@@ -196,8 +231,13 @@ def main() -> None:
                     table.add_row(*row)
                 Console(width=110).print(table)
         for oversampling in options.oversampling:
-            ratio = papr_db(SingleCarrier(oversampling=oversampling).modulate(packet.symbols))
-            print(f"PAPR at {oversampling} samples per symbol: {ratio:.1f} dB")
+            waveform = SingleCarrier(oversampling=oversampling)
+            frame = Frame.from_packet(packet, options.snr_db, waveform=waveform)
+            plain = papr_db(waveform.modulate(packet.symbols))
+            print(
+                f"PAPR at {oversampling} samples per symbol: {papr_db(frame.samples()):.1f} dB, "
+                f"{plain:.1f} dB if the symbols were not spread"
+            )
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ def test_channel_uses_by_hand(packet):
     assert (header.rate_bytes, header.z_bytes) == (19, 12)
     assert header.z_code is None
     assert side == header.rate_code.symbols(31)
-    assert len(frame.cells) == 134 + side + 1000
-    assert 1240 < len(frame.cells) <= 1488  # six runs
-    assert frame.channel_uses == 250 + len(frame.cells) + 5 * 8
+    assert len(frame.cells) == 94 + side + 1000
+    assert 992 < len(frame.cells) <= 1240  # five runs
+    assert frame.channel_uses == 250 + len(frame.cells) + 4 * 8
     assert frame.channel_uses == len(frame.samples()) == frame_uses(packet, 10.0)
     assert frame.cbr() == frame.channel_uses / (3 * 48 * 64)
 
@@ -33,7 +33,7 @@ def test_long_side_information_is_coded_apart(packet, monkeypatch):
     header = Frame.from_packet(packet, 10.0).header
     assert header.z_code is not None
     apart = header.rate_code.symbols(19) + header.z_code.symbols(12)
-    assert header.side_symbols == apart > together + 50
+    assert header.side_symbols == apart > together + 30
 
 
 def test_the_cells_end_with_the_symbols_spread(packet):
@@ -79,7 +79,7 @@ def test_a_margin_is_an_snr_less(packet):
 def test_a_frame_without_symbols(packet):
     empty = replace(packet, symbols=packet.symbols[:0])
     frame = Frame.from_packet(empty, 10.0)
-    assert len(frame.cells) == 134 + frame.header.side_symbols
+    assert len(frame.cells) == 94 + frame.header.side_symbols
 
 
 def test_what_cannot_be_sent_is_refused(packet):

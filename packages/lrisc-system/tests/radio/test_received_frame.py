@@ -75,7 +75,8 @@ def test_the_snr_is_that_of_the_symbols(packet):
 
 def test_lost_side_information_in_one_block(packet):
     frame = Frame.from_packet(packet, 10.0)
-    received = read_header(damaged(frame, 134, 134 + frame.header.side_symbols))
+    first = frame.header_format.symbols
+    received = read_header(damaged(frame, first, first + frame.header.side_symbols))
     with pytest.raises(FrameLostError, match="rate map"):
         received.packet(without_z=True)
 
@@ -83,10 +84,11 @@ def test_lost_side_information_in_one_block(packet):
 def test_a_lost_rate_map_or_z_is_said_in_one_line(packet, monkeypatch):
     monkeypatch.setattr(frame_module, "MOST_BYTES_TOGETHER", 0)
     frame = Frame.from_packet(packet, 10.0, frame_number=3)
-    rate = 134 + frame.header.rate_code.symbols(19)
-    side = 134 + frame.header.side_symbols
+    first = frame.header_format.symbols
+    rate = first + frame.header.rate_code.symbols(19)
+    side = first + frame.header.side_symbols
     lost = "frame number 3 is lost: its {} does not decode"
-    received = read_header(damaged(frame, 134, rate))
+    received = read_header(damaged(frame, first, rate))
     with pytest.raises(FrameLostError, match=lost.format("rate map")) as caught:
         received.packet(without_z=True)
     assert len(str(caught.value).splitlines()) == 1

@@ -42,5 +42,15 @@ def test_the_noise_of_fading_cells_is_shared():
     assert (seen.symbols * symbols.conj()).mean().real == pytest.approx(1, abs=0.03)
 
 
+def test_paths_weaken_all_symbols_alike():
+    """A filter of gain 0 at one edge of the band: without an interleaver, symbols would vanish."""
+    symbols = draw(8192)
+    cells = spread(symbols)
+    filtered = (cells + cells.roll(1)) / 2
+    seen = despread(Observation(filtered, torch.zeros(8192)))
+    gains = (seen.symbols * symbols.conj()).real.view(16, -1).mean(1)
+    assert gains == pytest.approx(torch.full((16,), 0.5), abs=0.12)
+
+
 def test_hardly_any_noise_keeps_its_power():
     assert mean_noise(torch.full((5,), 1e-12)) == pytest.approx(1e-12, rel=1e-3)

@@ -29,11 +29,14 @@ ROWS = list(
 
 
 def test_every_row_is_a_measurement():
-    """Lost blocks bound their rate by 1e-3 with 95% confidence; none beats Shannon's limit."""
+    """Lost blocks bound their rate by 1e-3 with 95% confidence; none beats Shannon's limit.
+
+    Few information bits in 64-QAM are farthest from it.
+    """
     allowed = {(20_000, lost) for lost in range(13)} | {(5_000, 0), (5_000, 1)}
     for row in ROWS:
         assert (int(row["blocks"]), int(row["lost"])) in allowed
-        assert 1.0 < float(row["snr_db"]) - float(row["shannon_db"]) < 5.0
+        assert 1.0 < float(row["snr_db"]) - float(row["shannon_db"]) < 8.0
 
 
 def test_a_threshold_is_looked_up_or_interpolated(monkeypatch):
@@ -98,13 +101,13 @@ def test_too_low_an_snr_is_refused():
         choose_side_code(58, snr_db=-8.0)
 
 
-@pytest.mark.parametrize("snr_db", [0.0, 1.0, 4.0, 7.0, 9.5, 13.0, 19.0])
+@pytest.mark.parametrize("snr_db", [-2.0, 1.0, 4.0, 7.0, 9.5, 13.0, 19.0])
 def test_the_header_is_more_robust_than_the_side_information(snr_db):
-    """From 0 dB on, it arrives 3 dB below."""
+    """From -2 dB on, it arrives 2 dB below."""
     chosen = choose_header_format(snr_db)
-    assert header_threshold_db(chosen) <= snr_db - 3
+    assert header_threshold_db(chosen) <= snr_db - 2
     shorter = HEADER_FORMATS[: HEADER_FORMATS.index(chosen)]
-    assert all(header_threshold_db(other) > snr_db - 3 for other in shorter)
+    assert all(header_threshold_db(other) > snr_db - 2 for other in shorter)
 
 
 def test_the_most_robust_header_is_the_last_resort():

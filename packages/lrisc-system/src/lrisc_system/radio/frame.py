@@ -19,14 +19,19 @@ from lrisc_system.packets.packet import Packet
 from lrisc_system.radio.amplifier import clip_peaks
 from lrisc_system.radio.finite_constellation import project_to_constellation
 from lrisc_system.radio.header import Header, HeaderFormat
+from lrisc_system.radio.side_codes import SideCode
 from lrisc_system.radio.single_carrier import SingleCarrier
 from lrisc_system.radio.spreading import spread
-from lrisc_system.radio.thresholds import choose_header_format, choose_side_code
+from lrisc_system.radio.thresholds import (
+    UnreachableError,
+    choose_header_format,
+    choose_side_code,
+)
 from lrisc_system.radio.waveform import Waveform
 
 DEFAULT_MARGIN_DB = 0.0
-# Rate map and z of up to so many bytes share a code block, and its parity bits. Longer ones do not
-# share their fate.
+# Rate map and z of up to so many bytes share a code block where that takes fewer symbols. Longer
+# ones do not share their fate.
 MOST_BYTES_TOGETHER = 200
 
 
@@ -136,10 +141,10 @@ def _describe(
     """Choose the codes for a packet and write them into a header."""
     planned_snr_db = snr_db - margin_db
     rate_bytes, z_bytes = len(packet.rate_stream), len(_known_z(packet))
-    together = rate_bytes + z_bytes <= MOST_BYTES_TOGETHER
+    rate_code, z_code = _choose_side_codes(rate_bytes, z_bytes, snr_db=planned_snr_db)
     header = Header(
-        rate_code=choose_side_code(rate_bytes + together * z_bytes, snr_db=planned_snr_db),
-        z_code=None if together else choose_side_code(z_bytes, snr_db=planned_snr_db),
+        rate_code=rate_code,
+        z_code=z_code,
         symbols=len(packet.symbols),
         image_size=packet.image_size,
         rate_bytes=rate_bytes,
@@ -149,6 +154,24 @@ def _describe(
         fingerprint=packet.fingerprint,
     )
     return header, choose_header_format(planned_snr_db)
+
+
+def _choose_side_codes(
+    rate_bytes: int, z_bytes: int, *, snr_db: float
+) -> tuple[SideCode, SideCode | None]:
+    """Choose the codes of rate map and z, or one code for both."""
+    rate_code = choose_side_code(rate_bytes, snr_db=snr_db)
+    z_code = choose_side_code(z_bytes, snr_db=snr_db)
+    total = rate_bytes + z_bytes
+    if total > MOST_BYTES_TOGETHER:
+        return rate_code, z_code
+    try:
+        both = choose_side_code(total, snr_db=snr_db)
+    except UnreachableError:  # more bytes may need a higher SNR
+        return rate_code, z_code
+    if both.symbols(total) < rate_code.symbols(rate_bytes) + z_code.symbols(z_bytes):
+        return both, None
+    return rate_code, z_code
 
 
 def _side_information(packet: Packet, header: Header) -> Tensor:

@@ -4,9 +4,10 @@
 | constellation 2 | symbols 22 | height 14 | width 14 | bytes of the rate map 15 | bytes of z 15
 | gain code 8 | frame number 8 | fingerprint 32 | CRC-16 of the above.
 
-They travel as one shortened block of the 648-bit code in QPSK. The transmitter chooses among a few
-formats by the SNR that it was told, so that the header survives where the side information does
-not. The receiver tries them all: a wrong one passes neither the parity checks nor the CRC.
+They travel as one shortened block of the 648-bit code in QPSK or 16-QAM. The transmitter chooses
+among a few formats by the SNR that it was told, so that the header survives where the side
+information does not. The receiver tries them all: a wrong one passes neither the parity checks nor
+the CRC.
 """
 
 from __future__ import annotations
@@ -173,15 +174,17 @@ class HeaderFormat:
     Args:
         rate: of the code, before it is shortened.
         repeats: how many times each symbol is sent.
+        modulation: of the symbols.
     """
 
     rate: Fraction
     repeats: int = 1
+    modulation: Modulation = Modulation.QPSK
 
     @property
     def mcs(self) -> MCS:
         """Modulation and code."""
-        return MCS(Modulation.QPSK, self.rate)
+        return MCS(self.modulation, self.rate)
 
     @property
     def plan(self) -> BlockPlan:
@@ -216,6 +219,9 @@ class HeaderFormat:
 
 
 HEADER_FORMATS = (
+    HeaderFormat(Fraction(5, 6), modulation=Modulation.QAM16),
+    HeaderFormat(Fraction(3, 4), modulation=Modulation.QAM16),
+    HeaderFormat(Fraction(2, 3), modulation=Modulation.QAM16),
     HeaderFormat(Fraction(5, 6)),
     HeaderFormat(Fraction(3, 4)),
     HeaderFormat(Fraction(1, 2)),

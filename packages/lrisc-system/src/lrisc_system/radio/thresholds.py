@@ -20,7 +20,7 @@ from lrisc_system.radio.qam import Modulation
 from lrisc_system.radio.side_codes import SIDE_CODES, SideCode
 
 TABLE = "block_errors.csv"
-HEADER_MARGIN_DB = 3.0  # that a header arrives below the SNR which the transmitter was told
+HEADER_MARGIN_DB = 2.0  # that a header arrives below the SNR which the transmitter was told
 BPSK_GAIN_DB = 10 * math.log10(2)  # BPSK has the power of both axes of QPSK on one
 _Key = tuple[str, str, int, int]  # modulation, rate, length, repeats
 
@@ -76,7 +76,7 @@ def choose_side_code(part_bytes: int, *, snr_db: float) -> SideCode:
 
 
 def choose_header_format(snr_db: float) -> HeaderFormat:
-    """Choose the shortest header that arrives 3 dB below an SNR, or else the most robust one."""
+    """Choose the shortest header that arrives 2 dB below an SNR, or else the most robust one."""
     for header_format in HEADER_FORMATS:
         if header_threshold_db(header_format) + HEADER_MARGIN_DB <= snr_db:
             return header_format
