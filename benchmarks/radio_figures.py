@@ -18,6 +18,7 @@ import torch
 from block_errors import COLUMNS, Block, lost_blocks
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from torch import Tensor
 
 from lrisc_system import SHIPPED, load_image, load_model
@@ -25,7 +26,7 @@ from lrisc_system.packets.packet import Packet
 from lrisc_system.radio import Frame, MemorySamples, RadioLink, SingleCarrier, find_frames
 from lrisc_system.radio.qam import Modulation
 
-SNR_DB = 15.0
+SNR_DB = 19.0
 SAMPLE_RATE_HZ = 1e6
 WAVEFORM = SingleCarrier(oversampling=2)
 LINK = RadioLink(gain=0.3, delay=6000.4, carrier_offset=0.05, tail=6000)
@@ -50,7 +51,7 @@ SENDER = (
 RECEIVER = (
     ("picture", "LRISC.receive"),
     ("packet", "symbols, rate map, z,\nSNR"),
-    ("decoder", "header, side information;\nspreading undone"),
+    ("decoder", "header, rate map, z;\nspreading undone"),
     ("equaliser", "drift, paths, gain\nalong the pilots"),
     ("detector", "preamble: start,\ncarrier offset"),
 )
@@ -58,27 +59,32 @@ RECEIVER = (
 
 def draw_chain() -> Figure:
     """Draw the way of a frame, sender above receiver."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
     axis = figure.subplots()
-    axis.set(xlim=(-0.6, 5.4), ylim=(-0.55, 1.55))
+    axis.set(xlim=(-0.45, 4.75), ylim=(-0.4, 1.4))
     axis.axis("off")
+    ends = []
     for row, (blocks, arrow) in enumerate(((RECEIVER, "<-"), (SENDER, "->"))):
+        before = None
         for column, (name, what) in enumerate(blocks):
-            box = {"boxstyle": "round,pad=0.45", "facecolor": ("#dbe9f6", "#fde6d2")[row]}
+            style = {"boxstyle": "round,pad=0.45", "facecolor": ("#dbe9f6", "#fde6d2")[row]}
             text = f"{name}\n{what}"
-            axis.text(column, row, text, ha="center", va="center", fontsize=8.5, bbox=box)
-            if column:
-                place = {"xy": (column - 0.42, row), "xytext": (column - 0.58, row)}
-                axis.annotate("", **place, arrowprops={"arrowstyle": arrow})
-    axis.annotate("", (4.55, 0.05), (4.55, 0.95), arrowprops={"arrowstyle": "->"})
-    axis.text(
-        4.62,
-        0.5,
-        "radio link:\nnoise, carrier\nand clock offset,\npaths",
-        va="center",
-        fontsize=8.5,
-    )
+            label = axis.text(column, row, text, ha="center", va="center", bbox=style)
+            if before is not None:
+                _connect(axis, before, label, arrow)
+            before = label
+        ends.append(before)
+    _connect(axis, ends[1], ends[0], "->")
+    link = "radio link: noise,\ncarrier and clock\noffset, paths"
+    axis.text(4.08, 0.5, link, va="center")
     return figure
+
+
+def _connect(axis: Axes, first: Text, second: Text, style: str) -> None:
+    """Draw an arrow between the boxes of two texts."""
+    patches = {"patchA": first.get_bbox_patch(), "patchB": second.get_bbox_patch()}
+    properties = {"arrowstyle": style, "shrinkA": 2, "shrinkB": 2, **patches}
+    axis.annotate("", second.get_position(), first.get_position(), arrowprops=properties)
 
 
 def record(packet: Packet, **options: int) -> tuple[Frame, Tensor]:
@@ -96,7 +102,7 @@ def draw_spectrogram(recording: Tensor) -> Figure:
     *_, image = axis.specgram(
         recording.numpy(), NFFT=256, noverlap=128, Fs=SAMPLE_RATE_HZ / 1e3, xextent=None
     )
-    low, high = np.percentile(image.get_array(), (2, 99.5))
+    low, high = np.percentile(np.asarray(image.get_array()), (2, 99.5))
     image.set_clim(low, high)
     ticks = axis.get_xticks()
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -119,7 +125,7 @@ def draw_constellations(packet: Packet) -> Figure:
         last = first + frame.header.side_symbols
         if constellation is None:
             side = f"side information\n{frame.header.rate_code.mcs}"
-            _scatter(axes[0], cells[:first], "header\nQPSK")
+            _scatter(axes[0], cells[:first], f"header\n{frame.header_format.mcs}")
             _scatter(axes[1], cells[first:last], side)
             _scatter(axes[2], found.packet().symbols, "JSCC symbols,\nspreading undone")
             _scatter(axes[3], cells[last:], "JSCC symbols,\nas sent")
@@ -155,7 +161,8 @@ def draw_block_errors() -> Figure:
         errors.plot(threshold_db, 1e-3, "*", color=f"C{number}", markersize=10)
     errors.set(xlabel="SNR in dB", ylabel="rate of lost blocks (lines), wrong bits (dotted)")
     errors.set_ylim(1e-4, 1.2)
-    errors.legend(fontsize=8)
+    errors.set_xlim(-1, 23)
+    errors.legend(fontsize=8, loc="upper right")
     limit = np.linspace(-8, 20, 100)
     codes.plot(limit, np.log2(1 + 10 ** (limit / 10)), color="0.4", label="Shannon's limit")
     for name, marker in (("QPSK", "o"), ("16-QAM", "s"), ("64-QAM", "^")):
@@ -191,13 +198,13 @@ def main() -> None:
     packet = system.send(load_image(options.photo), SNR_DB, cbr=1 / 48)
     _, recording = record(packet)
     figures = {
-        "radio-chain": draw_chain(),
-        "spectrogram": draw_spectrogram(recording),
-        "constellations": draw_constellations(packet),
-        "block-errors": draw_block_errors(),
+        "radio-chain.png": draw_chain(),
+        "spectrogram.jpg": draw_spectrogram(recording),
+        "constellations.png": draw_constellations(packet),
+        "block-errors.png": draw_block_errors(),
     }
     for name, figure in figures.items():
-        figure.savefig(options.folder / f"{name}.png", dpi=120)
+        figure.savefig(options.folder / name, dpi=120)
 
 
 if __name__ == "__main__":
