@@ -230,7 +230,7 @@ class _OnlyWhatIsAsked(torch.nn.Module):
 
 def test_what_a_packet_costs_may_be_told(system, image):
     """Of a whole frame, for example: here twice what ideal codes take."""
-    ideal = system.send(image, 10.0, cbr=0.1)
-    dear = system.send(image, 10.0, cbr=0.1, channel_uses=lambda p: 2 * p.channel_uses(10.0))
-    assert 0.6 * 0.05 < dear.cbr(10.0) <= 0.05
-    assert dear.cbr(10.0) < ideal.cbr(10.0) <= 0.1
+    ideal = system.send(image, 10.0, cbr=0.03)
+    dear = system.send(image, 10.0, cbr=0.03, channel_uses=lambda p: 2 * p.channel_uses(10.0))
+    assert 0.6 * 0.015 < dear.cbr(10.0) <= 0.015
+    assert 0.8 * 0.03 < ideal.cbr(10.0) <= 0.03
