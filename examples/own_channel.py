@@ -16,9 +16,8 @@ from torch import Generator, Tensor
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system import LRISC, SHIPPED, load_image, load_model
 from lrisc_system.metrics.quality import evaluate_pair
-from lrisc_system.radio.framing import build_frame
 from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.synchronization import receive_frame
+from lrisc_system.radio.single_carrier import SingleCarrier
 
 
 def bursty(symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None) -> Tensor:
@@ -32,11 +31,12 @@ def unsynchronised(
     symbols: Tensor, snr_db: Tensor, *, generator: Generator | None = None
 ) -> Tensor:
     """Send every image as a frame between two radios without a common clock."""
-    link = RadioLink(gain=0.03, phase=2.0, carrier_offset=3e-4, delay=412.6)  # 300 Hz at 1 MS/s
+    waveform = SingleCarrier()
+    link = RadioLink(gain=0.03, phase=2.0, carrier_offset=0.02, delay=412.6)  # 20 kHz at 1 MS/s
     received = []
     for row, snr in zip(symbols, snr_db.tolist(), strict=True):
-        recording = link.record(build_frame(row), snr, generator=generator)
-        received.append(receive_frame(recording, symbols=len(row)).symbols)
+        recording = link.record(waveform.modulate(row), snr, generator=generator)
+        received.append(waveform.receive(recording).cells(0, len(row)).symbols)
     return torch.stack(received)
 
 

@@ -1,42 +1,59 @@
 """Send a photo over a radio link as IQ recordings in SigMF files: send, record, receive.
 
 The second step simulates the link. With real radios, one transmits `sent.sigmf-data`, and the other
-records `received.sigmf-data` at the same sample rate and about the same frequency. If the recorder
-writes metadata of its own, `lrisc receive --sent sent.sigmf-meta` takes the side information from
-the recording that was sent.
+records `received.sigmf-data` at the same sample rate and about the same frequency, with metadata of
+its own.
 
     pip install 'lrisc-system[sigmf]'
     python examples/sigmf_link.py photo.jpg received.png
 """
 
+import math
 import sys
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lrisc_system import LRISC, SHIPPED, load_image, load_model, save_image
-from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.recording import record_packet, recover_packet
-from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
+from lrisc_system.radio import (
+    Frame,
+    MemorySamples,
+    RadioLink,
+    Recording,
+    SingleCarrier,
+    find_frames,
+    frame_uses,
+    read_sigmf,
+    record_frames,
+    write_sigmf,
+)
+
+SAMPLE_RATE_HZ = 1e6
+WAVEFORM = SingleCarrier(oversampling=2)  # 500,000 symbols a second
 
 
 def main(system: LRISC, image: Tensor, folder: Path, *, snr_db: float = 10.0) -> Tensor:
     """Send an image (1, 3, H, W) through recordings in `folder`; return the received image."""
-    packet = system.send(image, snr_db, cbr=0.04)
-    recording = record_packet(packet, sample_rate_hz=1e6, center_frequency_hz=433.92e6)
+    cost = partial(frame_uses, snr_db=snr_db, waveform=WAVEFORM)
+    packet = system.send(image, snr_db, cbr=0.04, channel_uses=cost)
+    frame = Frame.from_packet(packet, snr_db, waveform=WAVEFORM)
+    recording = record_frames([frame], sample_rate_hz=SAMPLE_RATE_HZ, center_frequency_hz=433.92e6)
     write_sigmf(recording, folder / "sent")
-    overhead = len(recording.samples) - len(packet.symbols)
-    print(f"{len(packet.symbols)} symbols, {overhead} of preamble and pilots")
+    print(f"{len(packet.symbols)} symbols in a frame of {frame.channel_uses}")
 
     link = RadioLink(gain=0.02, phase=2.5, carrier_offset=350 / 1e6, delay=1234.56)
-    samples = link.record(recording.samples, snr_db, generator=torch.Generator().manual_seed(0))
-    write_sigmf(replace(recording, samples=samples), folder / "received")
+    generator = torch.Generator().manual_seed(0)
+    # Noise fills the whole sample rate, of which the matched filter passes half.
+    sample_snr_db = snr_db - 10 * math.log10(WAVEFORM.oversampling)
+    samples = link.record(frame.samples(), sample_snr_db, power=1.0, generator=generator)
+    write_sigmf(Recording(MemorySamples(samples), SAMPLE_RATE_HZ), folder / "received")
 
-    received, frame = recover_packet(read_sigmf(folder / "received"))
-    offset_hz = frame.carrier_offset * recording.sample_rate_hz
-    print(f"found at sample {frame.start:.2f}, {offset_hz:+.1f} Hz off, {frame.snr_db:.1f} dB")
+    (found,) = find_frames(read_sigmf(folder / "received").samples, waveform=WAVEFORM)
+    offset_hz = found.frame.reception.carrier_offset * SAMPLE_RATE_HZ
+    print(f"found at sample {found.start:.2f}, {offset_hz:+.1f} Hz off")
+    received = found.packet()
     return system.receive(received, received.snr_db)
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from entropy_hyperprior import Hyperprior, HyperpriorConfig, bits, gaussian_uniform_likelihood
+from entropy_hyperprior import Hyperprior, HyperpriorConfig, bits, gaussian_uniform_likelihood, rans
 from entropy_hyperprior.hyperprior import LOG_RATIO_LIMIT, add_noise
 
 CONFIG = HyperpriorConfig(latent_channels=8, hyper_channels=4)
@@ -97,6 +97,35 @@ def test_the_receiver_sees_the_same_prior_bit_for_bit(size: tuple[int, int]) -> 
         prior = model.decompress([strings[i] for i in order], latent_size=size)
         assert torch.equal(prior.mean, out.mean[order])
         assert torch.equal(prior.scale, out.scale[order])
+
+
+def test_without_z_the_prior_is_that_of_its_medians() -> None:
+    model = Hyperprior(HyperpriorConfig(latent_channels=8, hyper_channels=4)).eval()
+    torch.nn.init.normal_(model.bottleneck.quantiles.data[:, :, 1])
+    model.bottleneck.update(force=True)
+    prior = model.likeliest_prior(latent_size=(7, 10))
+    assert prior.mean.shape == prior.scale.shape == (1, 8, 7, 10)
+    zeros = [[0] * (2 * 3)] * 4  # an integer of zero codes the median
+    string = model.bottleneck.compress(model.bottleneck.medians.expand(1, -1, 2, 3))[0]
+    assert (
+        rans.decode(
+            string,
+            cdfs=[
+                table[:length]
+                for table, length in zip(
+                    model.bottleneck._quantized_cdf.tolist(),
+                    model.bottleneck._cdf_length.tolist(),
+                    strict=True,
+                )
+            ],
+            offsets=model.bottleneck._offset.tolist(),
+            count=6,
+        )
+        == zeros
+    )
+    coded = model.decompress([string], latent_size=(7, 10))
+    assert torch.equal(coded.mean, prior.mean)
+    assert torch.equal(coded.scale, prior.scale)
 
 
 @pytest.mark.parametrize("spread", [0.3, 2.0, 8.0])

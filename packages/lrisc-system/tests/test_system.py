@@ -304,3 +304,42 @@ class Uncropped(Remembering):
     def decode(self, y_hat, *, image_size, generator=None, steps=None):
         height, width = y_hat.shape[-2:]
         return torch.zeros(len(y_hat), 3, 16 * height, 16 * width)
+
+
+def test_a_packet_that_lost_its_z(system, image):
+    """It is decoded with another prior, so the picture differs; a plain hyperprior cannot."""
+    packet = system.send(image, 10.0, eta=0.2)
+    lost = replace(packet, z_stream=None)
+    whole, guess = (system.receive(p, 10.0, generator=seeded()) for p in (packet, lost))
+    assert guess.shape == whole.shape
+    with pytest.raises(ValueError, match="expected a packet with z"):
+        lost.to_bytes()
+    other = LRISC(TINY, hyperprior=_OnlyWhatIsAsked(system.hyperprior)).eval()
+    lost = replace(lost, fingerprint=other.fingerprint())
+    with pytest.raises(PacketError, match="the packet lost its z"):
+        other.receive(lost, 10.0)
+
+
+class _OnlyWhatIsAsked(torch.nn.Module):
+    """A hyperprior of one's own, without optional methods."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, y, *, generator=None):
+        return self.inner(y, generator=generator)
+
+    def compress(self, y):
+        return self.inner.compress(y)
+
+    def decompress(self, strings, *, latent_size):
+        return self.inner.decompress(strings, latent_size=latent_size)
+
+
+def test_what_a_packet_costs_may_be_told(system, image):
+    """Of a whole frame, for example: here twice what ideal codes take."""
+    ideal = system.send(image, 10.0, cbr=0.03)
+    dear = system.send(image, 10.0, cbr=0.03, channel_uses=lambda p: 2 * p.channel_uses(10.0))
+    assert 0.6 * 0.015 < dear.cbr(10.0) <= 0.015
+    assert 0.8 * 0.03 < ideal.cbr(10.0) <= 0.03

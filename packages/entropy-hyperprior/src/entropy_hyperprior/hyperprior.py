@@ -208,6 +208,17 @@ class Hyperprior(nn.Module):
         if not bool((self.channel_scale > 0).all()) or not self.channel_scale.isfinite().all():
             raise ValueError("expected a channel_scale above 0 and finite")
 
+    @torch.no_grad()
+    def likeliest_prior(self, *, latent_size: tuple[int, int]) -> LatentPrior:
+        """Compute the prior of one latent (1, C, *latent_size) with z at its medians.
+
+        It stands in for the one of `decompress` where z was lost.
+        """
+        rows, columns = (-(-size // HYPER_STRIDE) for size in latent_size)
+        z = self.bottleneck.medians.expand(1, -1, rows, columns)
+        with torch.autocast(self.channel_scale.device.type, enabled=False):
+            return LatentPrior(*self._prior(z, latent_size=latent_size))
+
     def update(self) -> None:
         """Build the coder's tables from the learned prior of z; call it before saving.
 

@@ -13,6 +13,7 @@ part without it works all the same:
 | `compile` | training | `--compile`; every module has one |
 | `recompute_gradients`, `recomputed_modules` | training | `--checkpoint-gradients` |
 | `decode(..., steps=, sampler=, callback=)` | `LRISC.receive` | sampling as the user chooses |
+| `likeliest_prior` | `LRISC.receive` | decoding a packet of which z was lost, on `hyperprior` |
 """
 
 from __future__ import annotations

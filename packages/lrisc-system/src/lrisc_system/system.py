@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
 from cond_diffusion import Callback, Sampler
+from entropy_hyperprior import LatentPrior
 from jscc_ratetoken import (
     Channel,
     active_mask,
@@ -85,6 +88,7 @@ class LRISC(StoredChain):
         cbr: float | None = None,
         alpha: float | None = None,
         saliency: Tensor | None = None,
+        channel_uses: Callable[[Packet], int] | None = None,
     ) -> Packet:
         """Encode one image into a packet for a channel of `snr_db`.
 
@@ -96,6 +100,8 @@ class LRISC(StoredChain):
             alpha: weight of the background in [0, 1], Eq. (3); the config's by default. 1 switches
                 the ROI off.
             saliency: saliency map (1, 1, H, W) in [0, 1]; the detector's by default.
+            channel_uses: what a packet costs of `cbr`, its symbols included; by default that of
+                side information at capacity, `Packet.channel_uses`.
 
         Raises:
             ValueError: if an argument is out of range, `cbr` is too small for the side
@@ -125,7 +131,11 @@ class LRISC(StoredChain):
             rate_index = allocate_rate(source.prior.token_bits, eta=eta, levels=levels)
         else:
             rate_index = rates_within(
-                source.prior.token_bits, draft, cbr=cbr, snr_db=snr_db, levels=levels
+                source.prior.token_bits,
+                draft,
+                cbr=cbr,
+                levels=levels,
+                channel_uses=channel_uses or partial(Packet.channel_uses, snr_db=snr_db),
             )
         symbols, gain = self._modulate(source, rate_index, snr)
         gain_code, _ = quantize_gain(gain)
@@ -153,7 +163,8 @@ class LRISC(StoredChain):
         """Decode a received packet into an image, from the packet and the SNR alone.
 
         Args:
-            packet: packet with the received symbols.
+            packet: packet with the received symbols. One without z is decoded with the prior of
+                the likeliest z, if the hyperprior offers `likeliest_prior`.
             snr_db: SNR of the channel in dB, as the receiver estimates it.
             generator: generator of the image decoder's noise.
             steps: sampling steps of the image decoder, if it takes them; its own number by default.
@@ -193,7 +204,9 @@ class LRISC(StoredChain):
                 f"expected {int(active.sum()) // 2} symbols, got {packet.symbols.numel()}"
             )
         try:
-            prior = self.hyperprior.decompress([packet.z_stream], latent_size=grid)
+            prior = self._prior_of(packet, grid)
+        except PacketError:
+            raise
         except ValueError as error:
             raise PacketError(f"damaged packet: {error}") from error
         received = torch.zeros(active.shape, device=device)
@@ -247,7 +260,7 @@ class LRISC(StoredChain):
                 f"got {packet.symbols.numel()}"
             )
         check = getattr(self.hyperprior, "check_strings", None)
-        if check is not None:
+        if check is not None and packet.z_stream is not None:
             try:
                 check([packet.z_stream], latent_size=grid)
             except ValueError as error:
@@ -299,6 +312,15 @@ class LRISC(StoredChain):
                 data = tensor.detach().cpu().reshape(-1).view(torch.uint8)  # of any precision
                 checksum = zlib.crc32(data.numpy().tobytes(), checksum)
         return checksum.to_bytes(4, "big")
+
+    def _prior_of(self, packet: Packet, grid: tuple[int, int]) -> LatentPrior:
+        """Rebuild the prior of the latent (1, C, *grid) from z, or without it."""
+        if packet.z_stream is not None:
+            return self.hyperprior.decompress([packet.z_stream], latent_size=grid)
+        if not hasattr(self.hyperprior, "likeliest_prior"):
+            raise PacketError("the packet lost its z, and this hyperprior needs it")
+        prior: LatentPrior = self.hyperprior.likeliest_prior(latent_size=grid)
+        return prior
 
     def _require_ready(self) -> None:
         """Refuse a model in training mode, or in another precision than float32.

@@ -1,7 +1,5 @@
-import re
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,6 @@ from PIL import Image
 
 from lrisc_system.commands import simulation
 from lrisc_system.data.images import load_image, save_image
-from lrisc_system.radio.impairments import RadioLink
-from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 from lrisc_system.storage.checkpoint import CARD_NAME, load_model, save_model
 
 
@@ -179,36 +175,6 @@ def test_a_bandwidth_that_cannot_be_kept(lrisc, one_line, photo, checkpoint, tmp
         "send", photo, tmp_path / "a.lrisc", "--cbr", "0.00001", "--checkpoint", checkpoint
     )
     assert "side information" in one_line(result)
-
-
-def test_a_photo_crosses_a_radio_link(lrisc, one_line, photo, checkpoint, tmp_path):
-    pytest.importorskip("sigmf", reason="needs the sigmf library: lrisc-system[sigmf]")
-    sent, received = tmp_path / "sent.sigmf-meta", tmp_path / "received.sigmf-meta"
-    model = ("--checkpoint", checkpoint)
-    options = ("--sample-rate-hz", 2e6, "--center-frequency-hz", 433.92e6)
-    code, output, _ = lrisc("send", photo, sent, "--format", "sigmf", *options, *model)
-    assert code == 0
-    recording = read_sigmf(sent)
-    assert (recording.sample_rate_hz, recording.center_frequency_hz) == (2e6, 433.92e6)
-    overhead = len(recording.samples) - recording.symbols
-    assert f"{overhead} channel uses of preamble and pilots" in output
-
-    link = RadioLink(gain=0.1, carrier_offset=3e-4, delay=100.5)
-    generator = torch.Generator().manual_seed(0)
-    samples = link.record(recording.samples, 15.0, generator=generator)
-    write_sigmf(replace(recording, samples=samples, side=None), received)
-    image = tmp_path / "b.png"
-    assert "no side information" in one_line(lrisc("receive", received, image, *model))
-    code, output, _ = lrisc("receive", received, image, "--sent", sent, *model)
-    assert code == 0
-    found = re.search(r"frame found at sample ([\d.]+),", output)
-    assert found is not None
-    assert float(found[1]) == pytest.approx(100.5, abs=0.1)
-    assert load_image(image).shape == (1, 3, 40, 56)
-
-    packet = tmp_path / "a.lrisc"
-    assert lrisc("send", photo, packet, *model)[0] == 0
-    assert "--sent" in one_line(lrisc("receive", packet, image, "--sent", sent, *model))
 
 
 @pytest.fixture

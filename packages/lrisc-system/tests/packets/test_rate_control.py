@@ -24,10 +24,14 @@ def bits(side=256):
     return 100 * torch.rand(1, side // 16, side // 16, generator=torch.Generator().manual_seed(0))
 
 
+def ideal(snr_db):
+    return lambda packet: packet.channel_uses(snr_db)
+
+
 @pytest.mark.parametrize("cbr", [0.002, 0.004, 0.008])
 @pytest.mark.parametrize("snr_db", [1.0, 10.0, 19.0])
 def test_the_bandwidth_is_used_and_kept(cbr, snr_db):
-    rate_index = rates_within(bits(), draft(), cbr=cbr, snr_db=snr_db, levels=LEVELS)
+    rate_index = rates_within(bits(), draft(), cbr=cbr, levels=LEVELS, channel_uses=ideal(snr_db))
     stream = encode_rates(rate_index[0], levels=len(LEVELS))
     symbols = int(symbols_per_token(rate_index, levels=LEVELS).sum())
     side_bits = draft().side_bits + 8 * len(stream)
@@ -38,15 +42,15 @@ def test_the_bandwidth_is_used_and_kept(cbr, snr_db):
 
 
 def test_a_bandwidth_that_pays_for_everything_gives_the_largest_rates():
-    rate_index = rates_within(bits(), draft(), cbr=1.0, snr_db=10.0, levels=LEVELS)
+    rate_index = rates_within(bits(), draft(), cbr=1.0, levels=LEVELS, channel_uses=ideal(10.0))
     assert (rate_index == len(LEVELS) - 1).all()
 
 
 def test_a_bandwidth_below_the_side_information():
     with pytest.raises(ValueError, match=r"large enough for the side information, got 0\.0001"):
-        rates_within(bits(), draft(), cbr=0.0001, snr_db=10.0, levels=LEVELS)
+        rates_within(bits(), draft(), cbr=0.0001, levels=LEVELS, channel_uses=ideal(10.0))
 
 
 def test_levels_without_zero_have_a_least_cost():
     with pytest.raises(ValueError, match="large enough for the side information"):
-        rates_within(bits(), draft(), cbr=0.001, snr_db=10.0, levels=(16, 32))
+        rates_within(bits(), draft(), cbr=0.001, levels=(16, 32), channel_uses=ideal(10.0))

@@ -3,8 +3,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lrisc_system.radio.code_blocks import decode_bytes, encode_bytes, plan_blocks
-from lrisc_system.radio.ldpc import wifi_code, wifi_decoder
+from lrisc_system.radio.belief_propagation import wifi_decoder
+from lrisc_system.radio.code_blocks import (
+    checksum,
+    decode_bytes,
+    encode_bytes,
+    plan_blocks,
+    plan_message,
+)
+from lrisc_system.radio.ldpc import wifi_code
 
 RATE = Fraction(2, 3)
 CODE, DECODER = wifi_code(RATE), wifi_decoder(RATE)
@@ -70,6 +77,25 @@ def test_random_bits_fill_a_short_message():
     bits = encode_bytes(b"x", plan=plan, code=CODE)
     assert abs(bits.mean() - 0.5) < 0.02  # or the power would not be one
     assert decode_bytes(clean_llr(bits), plan=plan, decoder=DECODER).data[:1] == b"x"
+
+
+def test_a_message_is_shared_out_by_hand():
+    """1000 bytes of 8000 bits: 19 blocks of at most 432 bits, 8000 / 19 = 421.05 of each."""
+    code = wifi_code(RATE, length=648)
+    plan = plan_message(code, message_bytes=1000)
+    assert (plan.blocks, plan.information, plan.punctured, plan.length) == (19, 422, 0, 648)
+    assert plan.sent(code) == 422 + 216
+    message = np.random.default_rng(0).bytes(1000)
+    llr = clean_llr(encode_bytes(message, plan=plan, code=code))
+    decoded = decode_bytes(llr, plan=plan, decoder=wifi_decoder(RATE, length=648))
+    assert decoded.data[:1000] == message
+    with pytest.raises(ValueError, match="at least one byte, got 0"):
+        plan_message(code, message_bytes=0)
+
+
+def test_checksum_of_the_standard_message():
+    """The check value of this CRC-16 for the digits 1 to 9, as catalogues of CRCs list it."""
+    assert checksum(b"123456789").hex() == "29b1"
 
 
 def test_errors_say_what_was_expected():

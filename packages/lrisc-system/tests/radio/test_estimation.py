@@ -1,46 +1,85 @@
+import numpy as np
 import pytest
 import torch
 
+from lrisc_system.radio.channels import Taps
 from lrisc_system.radio.estimation import (
-    GUARD,
-    cut_frame,
-    refine_start,
+    Paths,
+    fit_paths,
+    refine_clock,
+    residual_delay,
     residual_offset,
     track_gain,
 )
-from lrisc_system.radio.framing import PREAMBLE_LENGTH, build_frame, frame_layout, preamble
-from lrisc_system.radio.waveforms import fractional_delay, shift_frequency
+from lrisc_system.radio.framing import FrameLayout
+from lrisc_system.radio.impairments import RadioLink
+from lrisc_system.radio.known_symbols import MARGIN, KnownSymbols
+from lrisc_system.radio.resampling import SymbolClock
+
+LAYOUT = FrameLayout()
 
 
-def test_a_cut_has_a_guard_at_either_end_and_silence_beyond_the_recording():
-    recording = torch.arange(1, 11).to(torch.complex64)
-    cut = cut_frame(recording, 2, 3)
-    assert len(cut) == 3 + 2 * GUARD
-    assert cut[GUARD : GUARD + 3].real.tolist() == [3, 4, 5]
-    assert cut[GUARD - 2 :][:10].real.tolist() == list(range(1, 11))
-    assert cut[: GUARD - 2].abs().sum() == 0
+def received(link, *, cells=3000, snr_db=15.0, start=500, seed=0):
+    """Known symbols, and the samples of a frame behind a link, sampled without correction."""
+    generator = torch.Generator().manual_seed(seed)
+    frame = LAYOUT.build(torch.randn(cells, dtype=torch.complex64, generator=generator))
+    recording = link.record(frame, snr_db, generator=generator)
+    samples = SymbolClock(start, 0.0).sample(recording, -MARGIN, len(frame) + 2 * MARGIN)
+    return KnownSymbols.of(LAYOUT, cells), samples.numpy().astype(complex), recording
 
 
-def test_delay_and_offset_are_refined():
-    samples = torch.zeros(PREAMBLE_LENGTH + 2 * GUARD, dtype=torch.complex128)
-    samples[GUARD:-GUARD] = preamble()
-    moved = shift_frequency(fractional_delay(samples, 0.3), 4e-4)
-    delay, offset = refine_start(moved, 5e-4)
-    assert delay == pytest.approx(0.3, abs=0.01)
-    assert offset == pytest.approx(4e-4, abs=1e-5)
+def test_start_and_offset_are_refined_to_the_noise():
+    link = RadioLink(delay=500.3, carrier_offset=0.0423)
+    _, _, recording = received(link)
+    clock = refine_clock(recording, SymbolClock(500.75, 0.044))
+    assert clock.start == pytest.approx(500.3, abs=0.02)  # Cramer-Rao bound: 0.004
+    assert clock.carrier_offset == pytest.approx(0.0423, abs=5e-5)
 
 
-def test_what_is_left_of_the_offset():
-    layout = frame_layout(2000)
-    frame = build_frame(torch.zeros(2000, dtype=torch.complex64)).to(torch.complex128)
-    assert residual_offset(shift_frequency(frame, 2e-5), layout) == pytest.approx(2e-5, abs=1e-7)
-    assert residual_offset(frame, layout) == pytest.approx(0, abs=1e-7)
+def test_one_path_is_found_where_there_is_one():
+    known, samples, _ = received(RadioLink(delay=500, gain=0.5), snr_db=10.0)
+    paths = fit_paths(known, samples, np.ones(len(known.times)))
+    assert paths.delays.tolist() == [0]
+    assert abs(paths.taps[0]) == pytest.approx(0.5, rel=0.05)
+    assert paths.snr_db == pytest.approx(10, abs=0.7)
 
 
-def test_the_gain_is_that_of_the_known_samples_around():
-    layout = frame_layout(4000)
-    frame = build_frame(torch.zeros(4000, dtype=torch.complex64)).to(torch.complex128)
-    gain, count = track_gain(2j * frame, layout)
-    assert torch.allclose(gain, torch.full_like(gain, 2j))
-    # The first window ends at sample 512: behind the preamble it holds 262 = 8 * 32 + 6 samples.
-    assert count[0] == PREAMBLE_LENGTH + 8
+def test_three_paths_are_found_where_there_are_three():
+    known, samples, _ = received(RadioLink(delay=500, channel=Taps((1, 0.3j, 0.1))), snr_db=20.0)
+    paths = fit_paths(known, samples, np.ones(len(known.times)))
+    assert paths.delays.tolist() == [0, 1, 2]
+    assert np.allclose(paths.taps / paths.taps[0], [1, 0.3j, 0.1], atol=0.02)
+    assert paths.snr_db == pytest.approx(20, abs=0.7)
+
+
+def test_a_path_that_is_to_be_kept_is_kept():
+    known, samples, _ = received(RadioLink(delay=500))
+    assert 5 in fit_paths(known, samples, np.ones(len(known.times)), keep=[5]).delays
+
+
+def test_what_is_left_of_the_carrier_offset():
+    known, samples, _ = received(RadioLink(delay=500))
+    paths = fit_paths(known, samples, np.ones(len(known.times)))
+    turned = samples * np.exp(2j * np.pi * 2e-5 * np.arange(len(samples)))
+    assert residual_offset(known, turned, paths, reach=1e-4) == pytest.approx(2e-5, abs=1e-6)
+    assert residual_offset(known, samples, paths, reach=1e-4) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_is_left_of_delay_and_drift():
+    known, samples, _ = received(RadioLink(delay=500.05, clock_offset=2e-5), snr_db=30.0)
+    paths = Paths(np.zeros(1, dtype=int), np.ones(1, dtype=complex), 1e-3)
+    gains = np.ones(len(known.times))
+    delay, drift = residual_delay(known, samples, paths, gains)
+    # On the receiver's slower clock the frame is shorter.
+    assert delay == pytest.approx(0.05, abs=0.02)
+    assert drift == pytest.approx(-2e-5, abs=6e-6)
+
+
+def test_no_drift_is_made_of_noise():
+    drifts = []
+    for seed in range(4):
+        known, samples, _ = received(RadioLink(delay=500), cells=1000, snr_db=1.0, seed=seed)
+        paths = fit_paths(known, samples, np.ones(len(known.times)))
+        gains = track_gain(known, samples, paths)
+        drifts.append(residual_delay(known, samples, paths, gains)[1])
+    assert max(map(abs, drifts)) < 4e-5  # the prior's standard deviation is half of it

@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from lrisc_system.radio.framing import (
-    PILOT_SPACING,
+    CHIRP_LENGTH,
     PREAMBLE_LENGTH,
-    PREAMBLE_ROOT,
-    build_frame,
-    frame_layout,
+    FrameLayout,
+    chirp,
+    preamble,
     zadoff_chu,
 )
 
@@ -18,10 +18,10 @@ def test_zadoff_chu_by_hand():
 
 
 def test_zadoff_chu_has_unit_amplitude_and_no_cyclic_sidelobes():
-    sequence = zadoff_chu(PREAMBLE_LENGTH, root=PREAMBLE_ROOT)
-    assert torch.allclose(sequence.abs(), torch.ones(PREAMBLE_LENGTH, dtype=torch.float64))
+    sequence = chirp()
+    assert torch.allclose(sequence.abs(), torch.ones(CHIRP_LENGTH, dtype=torch.float64))
     correlation = torch.fft.ifft(torch.fft.fft(sequence).abs().square()).abs()
-    assert correlation[0].item() == pytest.approx(PREAMBLE_LENGTH)
+    assert correlation[0].item() == pytest.approx(CHIRP_LENGTH)
     assert correlation[1:].max() < 1e-9
 
 
@@ -31,32 +31,59 @@ def test_wrong_sequence(length, root):
         zadoff_chu(length, root=root)
 
 
+def test_the_preamble_is_an_up_chirp_and_its_conjugate():
+    up, down = preamble().split(CHIRP_LENGTH)
+    assert torch.equal(down, up.conj())
+    # The frequency rises from -1/2 to 1/2 cycle per symbol, 1/125 from one symbol to the next.
+    frequency = (up[1:] * up[:-1].conj()).angle() / (2 * torch.pi)
+    assert frequency[0].item() == pytest.approx(-62 / 125)
+    assert torch.allclose(frequency.diff(), torch.full((123,), 1 / 125, dtype=torch.float64))
+
+
 @pytest.mark.parametrize(
-    ("symbols", "pilots"),
-    [(0, 0), (1, 1), (30, 1), (31, 1), (32, 2), (62, 2), (63, 3), (8192, 265)],
+    ("cells", "runs"), [(0, 0), (1, 0), (248, 0), (249, 1), (496, 1), (497, 2), (22_928, 92)]
 )
-def test_every_channel_use_is_counted(symbols, pilots):
-    layout = frame_layout(symbols)
-    assert layout.overhead == PREAMBLE_LENGTH + pilots
-    assert layout.length == PREAMBLE_LENGTH + pilots + symbols
-    assert bool(layout.is_known[-1])
+def test_every_channel_use_is_counted(cells, runs):
+    layout = FrameLayout()
+    assert layout.pilot_runs(cells) == runs
+    assert layout.length(cells) == PREAMBLE_LENGTH + cells + 8 * runs
+    assert layout.pilot_positions(cells).shape == (runs, 8)
 
 
-def test_no_symbol_is_far_from_a_pilot():
-    payload = frame_layout(1000).is_known[PREAMBLE_LENGTH:]
-    positions = payload.nonzero()[:, 0]
-    assert positions[0] == PILOT_SPACING - 1
-    assert positions.diff().max() == PILOT_SPACING
+def test_no_more_is_spent_than_251_samples_and_one_in_32():
+    for cells in (1, 100, 3_000, 22_928, 100_000):
+        assert FrameLayout().length(cells) <= 251 + cells * 32 / 31 + 1
 
 
-def test_a_frame_holds_symbols_in_order_between_known_ones():
-    symbols = torch.randn(100, dtype=torch.complex64)
-    layout, frame = frame_layout(100), build_frame(symbols)
-    assert torch.equal(frame[~layout.is_known], symbols)
-    assert torch.allclose(frame[layout.is_known].abs(), torch.ones(layout.overhead))
-    assert (layout.known[~layout.is_known] == 0).all()
+def test_cells_preamble_and_pilots_share_no_position_and_leave_none():
+    layout = FrameLayout(pilots=3, period=10)
+    cells, pilots = layout.cell_positions(0, 50), layout.pilot_positions(50).flatten()
+    everything = torch.cat([torch.arange(PREAMBLE_LENGTH), cells, pilots]).sort().values
+    assert torch.equal(everything, torch.arange(layout.length(50)))
+    assert pilots[:4].tolist() == [257, 258, 259, 267]
 
 
-def test_a_negative_number_of_symbols():
-    with pytest.raises(ValueError, match="number of symbols, got -1"):
-        frame_layout(-1)
+def test_a_longer_frame_begins_like_a_shorter_one():
+    layout = FrameLayout()
+    cells = torch.randn(1000, dtype=torch.complex64)
+    short = layout.build(cells[:500])
+    assert torch.equal(layout.build(cells)[: len(short)], short)
+
+
+def test_a_frame_holds_cells_in_order_between_known_symbols():
+    layout, cells = FrameLayout(), torch.randn(600, dtype=torch.complex64)
+    frame = layout.build(cells)
+    assert torch.equal(frame[layout.cell_positions(0, 600)].to(torch.complex64), cells)
+    assert torch.equal(frame[layout.cell_positions(300, 5)].to(torch.complex64), cells[300:305])
+    assert torch.equal(frame[layout.pilot_positions(600)], layout.pilot_symbols(2))
+
+
+@pytest.mark.parametrize("wrong", [{"pilots": 0}, {"period": 8}])
+def test_wrong_layouts(wrong):
+    with pytest.raises(ValueError, match="expected 1 <= pilots < period"):
+        FrameLayout(**wrong)
+
+
+def test_a_negative_number_of_cells():
+    with pytest.raises(ValueError, match="number of cells, got -1"):
+        FrameLayout().length(-1)

@@ -90,9 +90,7 @@ def test_parts_of_ones_own_train_save_and_load(settings):
     assert received.shape == image.shape
     again = kind.load(settings.output / "model")
     assert torch.equal(again.receive(packet, 10.0), loaded.receive(packet, 10.0))
-    with pytest.raises(
-        ValueError, match="expected no steps for MyDecoder, an image decoder that"
-    ):
+    with pytest.raises(ValueError, match="expected no steps for MyDecoder, an image decoder that"):
         loaded.receive(packet, 10.0, steps=4)
 
 

@@ -35,7 +35,7 @@ COMMANDS = {
     "transmit": Command("transmission", "transmit", "Send a photo over a simulated channel."),
     "send": Command("transmission", "send", "Encode a photo into a packet of channel symbols."),
     "channel": Command("transmission", "channel", "Send a packet through a simulated channel."),
-    "receive": Command("transmission", "receive", "Decode a received packet into an image."),
+    "receive": Command("reception", "receive", "Decode a received packet into an image."),
     "evaluate": Command("evaluation", "evaluate", "Compare links on a folder of images."),
     "train": Command("training", "train", "Train a model by the stages of a recipe."),
     "recipes": Command("recipes", "recipes", "List the recipes of training and their stages."),

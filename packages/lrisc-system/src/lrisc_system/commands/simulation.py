@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -47,12 +48,21 @@ def send_source(
     eta: float | None,
     cbr: float | None,
     alpha: float | None,
+    channel_uses: Callable[[Packet], int] | None = None,
 ) -> Packet:
     """Send an image by a model on any device; the options are those of `LRISC.send`."""
     device = device_of(system)
     saliency = None if source.saliency is None else source.saliency.to(device)
     image = source.image.to(device)
-    return system.send(image, snr_db, eta=eta, cbr=cbr, alpha=alpha, saliency=saliency)
+    return system.send(
+        image,
+        snr_db,
+        eta=eta,
+        cbr=cbr,
+        alpha=alpha,
+        saliency=saliency,
+        channel_uses=channel_uses,
+    )
 
 
 def cross(packet: Packet, snr_db: float, *, fading: Fading, seed: int) -> Packet:

@@ -1,13 +1,14 @@
-"""`lrisc send`, `channel`, `receive` and `transmit`: one image over a simulated or a real link.
+"""`lrisc send`, `channel` and `transmit`: one image over a simulated or a real link.
 
 Modules that need torch are imported when a command runs, so that `--help` does not wait for them.
 """
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from rich.console import Console
 from tyro.conf import Positional, arg
@@ -18,6 +19,7 @@ from lrisc_system.options import (
     Checkpoint,
     Device,
     MaxPixels,
+    NumberOption,
     PacketModel,
     Realism,
     RealismROI,
@@ -80,6 +82,9 @@ Steps = Annotated[
     int | None,
     arg(help="Diffusion steps.", metavar="INT", help_behavior_hint="(default: the model's)"),
 ]
+Constellation = Annotated[
+    Literal[16, 64, 256] | None, arg(metavar="{16,64,256}", help_behavior_hint="")
+]
 Preset = Annotated[
     str | None,
     arg(help="Refuse a model of any other preset.", metavar="NAME", help_behavior_hint=""),
@@ -90,7 +95,8 @@ class Format(Enum):
     """What a sender writes."""
 
     packet = "a packet file"
-    sigmf = "an IQ recording for a radio"
+    sigmf = "an IQ recording with metadata"
+    raw = "an IQ recording of samples alone"
 
 
 def send(
@@ -104,6 +110,11 @@ def send(
     alpha: Alpha = None,
     mask: Mask = None,
     format: Format = Format.packet,
+    margin_db: Annotated[float, arg(metavar="DB")] = 0.0,
+    oversampling: int = 2,
+    constellation: Constellation = None,
+    max_papr_db: NumberOption = None,
+    append: bool = False,
     sample_rate_hz: float = 1e6,
     center_frequency_hz: float = 0.0,
     preset: Preset = None,
@@ -116,30 +127,60 @@ def send(
 
     Args:
         packet: Write the packet to this file.
-        format: Write a packet file, or a SigMF recording with preamble and pilots, one sample per
-            symbol.
+        format: Write a packet file, or a recording for a radio: SigMF, or raw samples in a .cf32
+            or .cs16 file. A recording holds the whole frame, and --cbr bounds all of it.
+        margin_db: What the channel may be worse than --snr-db before side information is lost; of
+            a recording.
+        oversampling: Samples per symbol of the recording, from 1 to 8.
+        constellation: Send no more than so many different image symbols, for digital radios.
+        max_papr_db: Clip the peaks of the recording to so much above its mean power.
+        append: Append the frame to the recording, if it exists.
         sample_rate_hz: Sample rate of the recording.
         center_frequency_hz: Frequency of the radio that will play the recording.
     """
     from lrisc_system.commands.models import open_model
     from lrisc_system.commands.outputs import check_output
     from lrisc_system.commands.packet_files import write_sent
+    from lrisc_system.commands.recording_files import Recorder
     from lrisc_system.commands.simulation import load_source, send_source
     from lrisc_system.devices import find_device
+    from lrisc_system.radio.single_carrier import SingleCarrier
 
     check_output(packet, sources=[photo, mask])
+    recorder = None
+    if format is not Format.packet:
+        recorder = Recorder(
+            packet,
+            raw=format is Format.raw,
+            snr_db=snr_db,
+            margin_db=margin_db,
+            waveform=SingleCarrier(oversampling=oversampling),
+            constellation=constellation,
+            max_papr_db=math.inf if max_papr_db is None else max_papr_db,
+            append=append,
+            sample_rate_hz=sample_rate_hz,
+            center_frequency_hz=center_frequency_hz,
+        )
+    elif append or constellation is not None or max_papr_db is not None:
+        raise ValueError(
+            "expected --append, --constellation and --max-papr-db only with a recording, "
+            "got one with a packet file"
+        )
     source = load_source(photo, mask, max_pixels=max_pixels)
     system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    sent = send_source(system, source, snr_db=snr_db, eta=eta, cbr=cbr, alpha=alpha)
-    write_sent(
-        sent,
-        packet,
+    sent = send_source(
+        system,
+        source,
         snr_db=snr_db,
-        as_recording=format is Format.sigmf,
-        sample_rate_hz=sample_rate_hz,
-        center_frequency_hz=center_frequency_hz,
-        console=Console(),
+        eta=eta,
+        cbr=cbr,
+        alpha=alpha,
+        channel_uses=None if recorder is None else recorder.channel_uses,
     )
+    if recorder is None:
+        write_sent(sent, packet, snr_db=snr_db, console=Console())
+    else:
+        recorder.write(sent, console=Console())
 
 
 def channel(
@@ -165,60 +206,6 @@ def channel(
     check_output(received, sources=[sent])
     packet = read_packet(sent, max_pixels=max_pixels)
     write_packet(cross(packet, snr_db, fading=fading, seed=seed), received)
-
-
-def receive(
-    packet: PacketFile,
-    image: ImageFile,
-    /,
-    *,
-    snr_db: Annotated[
-        float | None,
-        arg(metavar="FLOAT", help_behavior_hint="(default: the one in the received packet)"),
-    ] = None,
-    sent: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None,
-    steps: Steps = None,
-    realism: Realism = 0.0,
-    realism_roi: RealismROI = None,
-    preset: Preset = None,
-    checkpoint: Checkpoint = SHIPPED,
-    model: PacketModel = None,
-    device: Device = None,
-    seed: Seed = 0,
-    max_pixels: MaxPixels = MAX_PIXELS,
-) -> None:
-    """Decode a received packet into an image.
-
-    Args:
-        packet: Packet file from the channel, or a SigMF recording of it.
-        snr_db: SNR in dB that the receiver estimated.
-        sent: SigMF recording that was sent, if the received one lacks the side information.
-    """
-    from lrisc_system.commands.models import open_model
-    from lrisc_system.commands.outputs import check_output
-    from lrisc_system.commands.packet_files import read_received
-    from lrisc_system.commands.simulation import receive_packet
-    from lrisc_system.data.images import FORMATS, save_image
-    from lrisc_system.devices import find_device
-    from lrisc_system.realism import check_realism
-
-    check_output(image, sources=[packet, sent], suffixes=FORMATS)
-    check_realism(realism, realism_roi)
-    received = read_received(packet, sent, max_pixels=max_pixels, console=Console())
-    snr_db = received.snr_db if snr_db is None else snr_db
-    if snr_db is None:
-        raise ValueError(f"expected --snr-db, because {packet} holds no SNR of a channel")
-    system = open_model(model, checkpoint, device=find_device(device), expected_preset=preset)
-    decoded = receive_packet(
-        system,
-        received,
-        snr_db,
-        steps=steps,
-        realism=realism,
-        realism_roi=realism_roi,
-        seed=seed,
-    )
-    save_image(decoded, image)
 
 
 def transmit(

@@ -42,7 +42,8 @@ class EvaluateSettings:
         out: Folder for all results. The same command again continues there, and may add links.
         masks: Folder of saliency maps, `a/001.png` for the image `a/001.jpg`; without it the
             saliency is detected.
-        links: Links to compare, of lrisc, deepjscc, linear (closed form), ldpc-420 and ldpc-444
+        links: Links to compare, of lrisc, lrisc-coded (with header, side information in real codes,
+            preamble and pilots counted), deepjscc, linear (closed form), ldpc-420 and ldpc-444
             (HEVC, LDPC, QAM), ideal-420 and ideal-444 (HEVC at capacity); without it, all that
             are possible here. lrisc-matched (LRISC at the CBR that DeepJSCC takes) is added where
             DeepJSCC has to pad images. Only if named: lrisc with realism-0.25, realism-0.5,

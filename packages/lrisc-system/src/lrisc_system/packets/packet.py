@@ -49,7 +49,7 @@ class Packet:
     Attributes:
         symbols: `(K,)` complex64, mean power at most 1 when sent.
         rate_stream: the entropy-coded rate indices of the tokens.
-        z_stream: the entropy-coded hyper-latent.
+        z_stream: the entropy-coded hyper-latent; absent in a received packet that lost it.
         gain_code: amplitude gain of the image's symbols on a log scale, 0 to 255.
         image_size: `(H, W)` in pixels.
         fingerprint: 4 bytes that name the model that wrote the packet.
@@ -59,7 +59,7 @@ class Packet:
 
     symbols: Tensor
     rate_stream: bytes
-    z_stream: bytes
+    z_stream: bytes | None
     gain_code: int
     image_size: tuple[int, int]
     fingerprint: bytes
@@ -83,7 +83,7 @@ class Packet:
             raise ValueError(
                 f"expected a fingerprint of {FINGERPRINT_BYTES} bytes, got {len(self.fingerprint)}"
             )
-        longest = max(len(self.rate_stream), len(self.z_stream))
+        longest = max(len(self.rate_stream), len(self.z_stream or b""))
         if longest > MAX_STREAM_BYTES:
             raise ValueError(f"expected streams up to {MAX_STREAM_BYTES} bytes, got {longest}")
         if self.snr_db is not None and not math.isfinite(self.snr_db):
@@ -160,6 +160,8 @@ class Packet:
 
     def _side_bytes(self) -> bytes:
         """The side part, its checksum last."""
+        if self.z_stream is None:
+            raise ValueError("expected a packet with z, got one that lost it")
         height, width = self.image_size
         side = b"".join(
             [

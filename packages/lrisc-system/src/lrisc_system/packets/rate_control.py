@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -21,7 +21,12 @@ class BandwidthError(ValueError):
 
 
 def rates_within(
-    token_bits: Tensor, draft: Packet, *, cbr: float, snr_db: float, levels: Sequence[int]
+    token_bits: Tensor,
+    draft: Packet,
+    *,
+    cbr: float,
+    levels: Sequence[int],
+    channel_uses: Callable[[Packet], int],
 ) -> Tensor:
     """Find the largest eta of Eq. (6) whose packet stays within a bandwidth, and return its rates.
 
@@ -32,8 +37,8 @@ def rates_within(
         token_bits: information of one image's tokens, (1, h, w).
         draft: the packet without its symbols and rates.
         cbr: largest number of channel uses over 3 H W.
-        snr_db: SNR of the channel in dB, which decides the cost of the side information.
         levels: real numbers per token, in rising order.
+        channel_uses: of a packet, side information included.
 
     Returns:
         Indices into `levels`, (1, h, w).
@@ -57,17 +62,17 @@ def rates_within(
 
     low = levels[0] * token_bits.numel()
     best, packet = fill(low)
-    if packet.channel_uses(snr_db) > uses:
+    least = channel_uses(packet)
+    if least > uses:
         raise BandwidthError(
             f"expected a CBR large enough for the side information, got {cbr:g}: "
-            f"{packet.side_bits} bits and the lowest rates "
-            f"take {packet.cbr(snr_db):.4f} at {snr_db:g} dB"
+            f"{packet.side_bits} bits and the lowest rates take {least / (3 * height * width):.4f}"
         )
     high = max(low, 2 * uses)
     while high - low > max(2, 2 * uses // PRECISION):
         middle = (low + high) // 2
         rate_index, packet = fill(middle)
-        if packet.channel_uses(snr_db) <= uses:
+        if channel_uses(packet) <= uses:
             low, best = middle, rate_index
         else:
             high = middle

@@ -1,11 +1,13 @@
-"""Bytes in blocks of a code, cut to the number of bits that the channel has room for."""
+"""Bytes in blocks of a code, cut to the room of the channel or to the length of the message."""
 
+import binascii
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from lrisc_system.radio.ldpc import LARGEST_LLR, LDPCCode, LDPCDecoder
+from lrisc_system.radio.belief_propagation import LARGEST_LLR, LDPCDecoder
+from lrisc_system.radio.ldpc import LDPCCode
 
 MOST_PUNCTURED = 0.1  # of the parity bits, as in 802.11
 FILLER_SEED = 0  # both ends know it
@@ -16,17 +18,19 @@ class BlockPlan:
     """How a message is laid out in blocks of equal length.
 
     As in 802.11, blocks are shortened (information bits known to be 0 and not sent) and punctured
-    (the last parity bits not sent), so that they fill the room exactly.
+    (the last parity bits not sent), so that they fill the room or fit the message.
 
     Args:
         blocks: how many.
         information: message bits of each.
         punctured: parity bits of each that are not sent.
+        length: bits of the code that is cut: 648, 1296 or 1944.
     """
 
     blocks: int
     information: int
     punctured: int
+    length: int
 
     def message_bytes(self) -> int:
         """Whole bytes that fit."""
@@ -65,8 +69,21 @@ def plan_blocks(code: LDPCCode, *, room: int) -> BlockPlan | None:
     missing = code.length - room // blocks
     parity = code.length - code.dimension
     punctured = min(round(missing * parity / code.length), int(MOST_PUNCTURED * parity))
-    plan = BlockPlan(blocks, code.dimension - (missing - punctured), punctured)
+    plan = BlockPlan(blocks, code.dimension - (missing - punctured), punctured, code.length)
     return plan if plan.information > 0 and plan.message_bytes() > 0 else None
+
+
+def plan_message(code: LDPCCode, *, message_bytes: int) -> BlockPlan:
+    """Lay out a message in as few blocks as can, all shortened to what it takes.
+
+    Raises:
+        ValueError: the message is empty.
+    """
+    if message_bytes < 1:
+        raise ValueError(f"expected a message of at least one byte, got {message_bytes}")
+    blocks = math.ceil(8 * message_bytes / code.dimension)
+    information = math.ceil(8 * message_bytes / blocks)
+    return BlockPlan(blocks, information, punctured=0, length=code.length)
 
 
 def encode_bytes(message: bytes, *, plan: BlockPlan, code: LDPCCode) -> np.ndarray:
@@ -93,18 +110,19 @@ def decode_bytes(llr: np.ndarray, *, plan: BlockPlan, decoder: LDPCDecoder) -> R
     expected = plan.blocks * plan.sent(code)
     if llr.shape != (expected,):
         raise ValueError(f"expected ({expected},) LLRs, got {llr.shape}")
-    bits: list[np.ndarray] = []
-    for block in llr.reshape(plan.blocks, -1):
-        full = np.zeros(code.length)  # of a punctured bit nothing is known
-        full[plan.information : code.dimension] = LARGEST_LLR  # a shortened bit is 0
-        full[sent] = block
-        information = decoder.decode(full)
-        if information is None:
-            break
-        bits.append(information[: plan.information])
-    lost_block = len(bits) if len(bits) < plan.blocks else None
-    whole = np.concatenate([np.zeros(0, dtype=np.uint8), *bits])
+    full = np.zeros((plan.blocks, code.length))  # of a punctured bit nothing is known
+    full[:, plan.information : code.dimension] = LARGEST_LLR  # a shortened bit is 0
+    full[:, sent] = llr.reshape(plan.blocks, -1)
+    decoded = decoder.decode(full)
+    lost = np.flatnonzero(~decoded.converged)
+    lost_block = int(lost[0]) if len(lost) else None
+    whole = decoded.information[:lost_block, : plan.information].reshape(-1)
     return ReceivedBytes(np.packbits(whole[: len(whole) // 8 * 8]).tobytes(), lost_block)
+
+
+def checksum(data: bytes) -> bytes:
+    """CRC-16 of bytes: polynomial x^16 + x^12 + x^5 + 1, started with ones. Source: ITU-T X.25."""
+    return binascii.crc_hqx(data, 0xFFFF).to_bytes(2, "big")
 
 
 def _sent_positions(plan: BlockPlan, code: LDPCCode) -> np.ndarray:

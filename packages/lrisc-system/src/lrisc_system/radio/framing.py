@@ -1,10 +1,12 @@
-"""What a radio sends around a packet's symbols, so that a receiver can find and equalise them.
+"""What a single-carrier frame holds besides its cells, so that a receiver can find and equalise it.
 
-    preamble 251 | 31 symbols, pilot | 31 symbols, pilot | ... | the last 1 to 31 symbols, pilot
+    up chirp 125 | down chirp 125 | 248 cells | 8 pilots | 248 cells | 8 pilots | ... | last cells
 
-One sample is one symbol. The preamble is a Zadoff-Chu sequence: it tells the delay and the carrier
-offset. The pilots tell gain and phase all along the frame. All of them have unit power, and all of
-them are channel uses.
+A cell is one complex symbol of header, side information or image. The chirps are a Zadoff-Chu
+sequence of root 1 and its conjugate. A carrier offset moves the correlation peak of the one earlier
+and of the other later, so that both together tell delay and carrier offset, whatever their size.
+The pilots come in runs, as neighbours of known symbols tell delay and multipath, too. No pilots
+follow the last cells: a receiver that knows only that there are K cells knows where pilots stand.
 """
 
 import math
@@ -13,12 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-PREAMBLE_LENGTH = 251
-# Far from 1 and from the middle: a chirp of root 1 would mistake a carrier offset for a delay.
-PREAMBLE_ROOT = 97
-PILOT_SPACING = 32
-PILOT_LENGTH = 127  # the pilots repeat after as many
-PILOT_ROOT = 29
+from lrisc_system.radio.resampling import shift_frequency
+
+CHIRP_LENGTH = 125
+PREAMBLE_LENGTH = 2 * CHIRP_LENGTH
+PILOT_SEQUENCE_LENGTH = 127  # the pilots repeat after as many
+PILOT_SEQUENCE_ROOT = 29
 
 
 def zadoff_chu(length: int, *, root: int) -> Tensor:
@@ -39,62 +41,74 @@ def zadoff_chu(length: int, *, root: int) -> Tensor:
     return torch.polar(torch.ones(length, dtype=torch.float64), -2 * math.pi * turns)
 
 
+def chirp() -> Tensor:
+    """Zadoff-Chu sequence of root 1 that sweeps the band once, complex128 `(CHIRP_LENGTH,)`.
+
+    Its frequency falls from 1/2 to -1/2 cycle per symbol. As it crosses the edge of the band only
+    at its ends, a carrier offset moves it like a delay, by whole symbols and by fractions.
+    """
+    sequence = zadoff_chu(CHIRP_LENGTH, root=1)
+    return shift_frequency(sequence, (CHIRP_LENGTH + 1) / (2 * CHIRP_LENGTH))
+
+
 def preamble() -> Tensor:
-    """The samples that every frame begins with, complex128 `(PREAMBLE_LENGTH,)`."""
-    return zadoff_chu(PREAMBLE_LENGTH, root=PREAMBLE_ROOT)
+    """The symbols that every frame begins with, complex128 `(PREAMBLE_LENGTH,)`."""
+    return torch.cat([chirp().conj(), chirp()])
 
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """Where things are in a frame of `length` samples.
+    """Where the cells of a frame lie.
 
-    Attributes:
-        is_known: `(length,)` bool, true for preamble and pilots.
-        known: `(length,)` complex128, the preamble and the pilots, zero elsewhere.
+    Args:
+        pilots: symbols in a run of pilots, at least 1.
+        period: symbols from a run of pilots to the next, more than `pilots`.
     """
 
-    is_known: Tensor
-    known: Tensor
+    pilots: int = 8
+    period: int = 256
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.pilots < self.period:
+            raise ValueError(f"expected 1 <= pilots < period, got {self.pilots} and {self.period}")
 
     @property
-    def length(self) -> int:
-        """Channel uses of the frame."""
-        return len(self.is_known)
+    def run(self) -> int:
+        """Cells between two runs of pilots."""
+        return self.period - self.pilots
 
-    @property
-    def overhead(self) -> int:
-        """Channel uses of the preamble and the pilots."""
-        return int(self.is_known.sum())
+    def length(self, cells: int) -> int:
+        """Symbols of a frame of so many cells, preamble and pilots included."""
+        if cells < 0:
+            raise ValueError(f"expected a number of cells, got {cells}")
+        return PREAMBLE_LENGTH + cells + self.pilots * self.pilot_runs(cells)
 
+    def pilot_runs(self, cells: int) -> int:
+        """Runs of pilots in a frame of so many cells."""
+        return max(math.ceil(cells / self.run) - 1, 0)
 
-def frame_layout(symbols: int) -> FrameLayout:
-    """Lay out the frame of so many symbols.
+    def cell_positions(self, first: int, count: int) -> Tensor:
+        """Positions in the frame of cells first..first + count, `(count,)`."""
+        cells = torch.arange(first, first + count)
+        return PREAMBLE_LENGTH + cells + self.pilots * (cells // self.run)
 
-    Raises:
-        ValueError: for a negative number.
-    """
-    if symbols < 0:
-        raise ValueError(f"expected a number of symbols, got {symbols}")
-    pilots = math.ceil(symbols / (PILOT_SPACING - 1))
-    length = PREAMBLE_LENGTH + symbols + pilots
-    is_known = torch.zeros(length, dtype=torch.bool)
-    is_known[:PREAMBLE_LENGTH] = True
-    is_known[PREAMBLE_LENGTH + PILOT_SPACING - 1 :: PILOT_SPACING] = True
-    is_known[-1] = True
-    sequence = zadoff_chu(PILOT_LENGTH, root=PILOT_ROOT)
-    known = torch.zeros(length, dtype=torch.complex128)
-    known[is_known] = torch.cat(
-        [
-            preamble(),
-            sequence[torch.arange(pilots) % PILOT_LENGTH],
-        ]
-    )
-    return FrameLayout(is_known=is_known, known=known)
+    def pilot_positions(self, cells: int) -> Tensor:
+        """Positions in the frame of its runs of pilots, `(runs, pilots)`."""
+        runs = torch.arange(self.pilot_runs(cells))
+        starts = PREAMBLE_LENGTH + self.run + self.period * runs
+        return starts[:, None] + torch.arange(self.pilots)
 
+    def pilot_symbols(self, runs: int) -> Tensor:
+        """The pilots of the first runs, complex128 `(runs, pilots)`."""
+        sequence = zadoff_chu(PILOT_SEQUENCE_LENGTH, root=PILOT_SEQUENCE_ROOT)
+        index = torch.arange(runs * self.pilots) % PILOT_SEQUENCE_LENGTH
+        return sequence[index].view(runs, self.pilots)
 
-def build_frame(symbols: Tensor) -> Tensor:
-    """Put preamble and pilots around symbols: `(K,)` complex -> `(length,)` complex64."""
-    layout = frame_layout(len(symbols))
-    frame = layout.known.clone()
-    frame[~layout.is_known] = symbols.to(frame.dtype)
-    return frame.to(torch.complex64)
+    def build(self, cells: Tensor) -> Tensor:
+        """Put preamble and pilots around cells: `(K,)` complex -> `(length,)` complex128."""
+        frame = torch.zeros(self.length(len(cells)), dtype=torch.complex128)
+        frame[:PREAMBLE_LENGTH] = preamble()
+        positions = self.pilot_positions(len(cells))
+        frame[positions] = self.pilot_symbols(len(positions))
+        frame[self.cell_positions(0, len(cells))] = cells.to(frame.dtype)
+        return frame

@@ -1,14 +1,17 @@
-"""Quasi-cyclic LDPC codes: encoding by back substitution, soft decoding by belief propagation."""
+"""Quasi-cyclic LDPC codes of IEEE 802.11, and their encoding by back substitution."""
 
 from fractions import Fraction
 from functools import cache
 
 import numpy as np
 
-from lrisc_system.radio.ldpc_matrices import BASE_MATRICES, LIFTING, NO_BLOCK
-
-ITERATIONS = 50
-LARGEST_LLR = 30.0  # an error probability of 1e-13, for bits that are known
+from lrisc_system.radio.ldpc_matrices import (
+    BASE_COLUMNS,
+    BASE_MATRICES,
+    CODE_LENGTHS,
+    CODE_RATES,
+    NO_BLOCK,
+)
 
 
 class LDPCCode:
@@ -70,69 +73,15 @@ class LDPCCode:
         )
 
 
-class LDPCDecoder:
-    """Sum-product decoding of soft values, one block at a time.
-
-    The C++ decoder of the `ldpc` package looks for the error pattern of a syndrome. It gets the
-    syndrome of the hard decisions and the probability that each is wrong, and the error that it
-    finds is added to them.
-
-    Args:
-        code: the code.
-        iterations: after as many, a block whose parity checks still fail counts as lost.
-
-    Raises:
-        ImportError: the extra `separation` is not installed.
-    """
-
-    def __init__(self, code: LDPCCode, *, iterations: int = ITERATIONS) -> None:
-        try:
-            from ldpc.bp_decoder import BpDecoder
-            from scipy.sparse import csr_matrix
-        except ImportError as error:
-            raise ImportError(
-                "LDPC decoding needs ldpc: pip install 'lrisc-system[separation]'"
-            ) from error
-        self.code = code
-        self._parity_check = csr_matrix(code.parity_check())
-        self._decoder = BpDecoder(
-            self._parity_check,
-            error_rate=0.1,  # replaced for every block
-            max_iter=iterations,
-            bp_method="product_sum",
+@cache
+def wifi_code(rate: Fraction, *, length: int = 1944) -> LDPCCode:
+    """The code of IEEE 802.11 with rate 1/2, 2/3, 3/4 or 5/6 and 648, 1296 or 1944 bits."""
+    if (rate, length) not in BASE_MATRICES:
+        rates, lengths = (", ".join(map(str, known)) for known in (CODE_RATES, CODE_LENGTHS))
+        raise ValueError(
+            f"expected a code rate of {rates} and {lengths} bits, got {rate} and {length}"
         )
-
-    def decode(self, llr: np.ndarray) -> np.ndarray | None:
-        """Return the information bits of one block, or nothing when its parity checks fail.
-
-        Args:
-            llr: `log p(bit = 0) - log p(bit = 1)` of each bit, (length,); 0 for a bit not sent.
-        """
-        if llr.shape != (self.code.length,):
-            raise ValueError(f"expected ({self.code.length},) LLRs, got {llr.shape}")
-        hard = (llr < 0).astype(np.uint8)
-        syndrome = (self._parity_check @ hard % 2).astype(np.uint8)
-        certainty = np.minimum(np.abs(llr.astype(np.float64)), LARGEST_LLR)
-        self._decoder.update_channel_probs(1.0 / (1.0 + np.exp(certainty)))
-        error = self._decoder.decode(syndrome)
-        if not self._decoder.converge:
-            return None
-        return (hard ^ error)[: self.code.dimension]
-
-
-@cache
-def wifi_code(rate: Fraction) -> LDPCCode:
-    """The 1944-bit code of IEEE 802.11 with rate 1/2, 2/3, 3/4 or 5/6."""
-    if rate not in BASE_MATRICES:
-        expected = ", ".join(map(str, BASE_MATRICES))
-        raise ValueError(f"expected a code rate of {expected}, got {rate}")
-    return LDPCCode(BASE_MATRICES[rate], lifting=LIFTING)
-
-
-@cache
-def wifi_decoder(rate: Fraction) -> LDPCDecoder:
-    """The decoder of `wifi_code`; it holds the state of the block it works on."""
-    return LDPCDecoder(wifi_code(rate))
+    return LDPCCode(BASE_MATRICES[rate, length], lifting=length // BASE_COLUMNS)
 
 
 def _is_encodable(base: np.ndarray, lifting: int) -> bool:

@@ -5,9 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from jscc_ratetoken import Channel
+from lrisc_system.radio.belief_propagation import wifi_decoder
 from lrisc_system.radio.code_blocks import (
     BlockPlan,
     ReceivedBytes,
@@ -15,10 +16,10 @@ from lrisc_system.radio.code_blocks import (
     encode_bytes,
     plan_blocks,
 )
-from lrisc_system.radio.ldpc import wifi_code, wifi_decoder
-from lrisc_system.radio.ldpc_matrices import BASE_MATRICES
+from lrisc_system.radio.ldpc import wifi_code
+from lrisc_system.radio.ldpc_matrices import CODE_RATES
 from lrisc_system.radio.qam import Modulation
-from lrisc_system.radio.soft_channel import observe
+from lrisc_system.radio.soft_channel import Observation, observe
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,31 @@ class MCS:
 
     def symbols(self, plan: BlockPlan) -> int:
         """Symbols that a plan takes."""
-        code, bits_per_symbol = wifi_code(self.rate), self.modulation.value.bits_per_symbol
-        return -(-plan.blocks * plan.sent(code) // bits_per_symbol)
+        code = wifi_code(self.rate, length=plan.length)
+        return -(-plan.blocks * plan.sent(code) // self.modulation.value.bits_per_symbol)
+
+    def encode(self, message: bytes, *, plan: BlockPlan) -> Tensor:
+        """Code and modulate bytes.
+
+        Args:
+            message: at most `plan.message_bytes()`.
+            plan: layout of the blocks.
+
+        Returns:
+            Symbols of unit mean power, (K,) complex64.
+        """
+        constellation = self.modulation.value
+        code = wifi_code(self.rate, length=plan.length)
+        coded = encode_bytes(message, plan=plan, code=code)  # (M,)
+        padding = -len(coded) % constellation.bits_per_symbol
+        return constellation.modulate(torch.from_numpy(np.pad(coded, (0, padding))))
+
+    def decode(self, seen: Observation, *, plan: BlockPlan) -> ReceivedBytes:
+        """Decode what arrived of the symbols of `encode`."""
+        decoder = wifi_decoder(self.rate, length=plan.length)
+        llr = self.modulation.value.soft_bits(seen.symbols, seen.noise_power)
+        sent = plan.blocks * plan.sent(decoder.code)
+        return decode_bytes(llr[:sent].numpy(), plan=plan, decoder=decoder)
 
     def send(
         self,
@@ -68,17 +92,9 @@ class MCS:
             snr_db: mean SNR in dB.
             plan: layout of the blocks.
             generator: of fading and noise.
-
-        Raises:
-            ImportError: the extra `separation` is not installed.
         """
-        constellation = self.modulation.value
-        coded = encode_bytes(message, plan=plan, code=wifi_code(self.rate))  # (M,)
-        padding = -len(coded) % constellation.bits_per_symbol
-        symbols = constellation.modulate(torch.from_numpy(np.pad(coded, (0, padding))))  # (K,)
-        seen = observe(channel, symbols, snr_db, generator=generator)
-        llr = constellation.soft_bits(seen.symbols, seen.noise_power)[: len(coded)]
-        return decode_bytes(llr.numpy(), plan=plan, decoder=wifi_decoder(self.rate))
+        symbols = self.encode(message, plan=plan)
+        return self.decode(observe(channel, symbols, snr_db, generator=generator), plan=plan)
 
 
-MCS_TABLE = tuple(MCS(modulation, rate) for modulation in Modulation for rate in BASE_MATRICES)
+MCS_TABLE = tuple(MCS(modulation, rate) for modulation in Modulation for rate in CODE_RATES)

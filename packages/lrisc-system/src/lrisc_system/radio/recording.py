@@ -1,75 +1,108 @@
-"""Packets as IQ samples that a radio sends, and out of those that it records."""
+"""Recordings: the samples that a radio sends or has recorded, and where frames are in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from lrisc_system.link import SNR_RANGE_DB
-from lrisc_system.packets.packet import Packet, PacketError
-from lrisc_system.radio.framing import build_frame
-from lrisc_system.radio.synchronization import ReceivedFrame, receive_frame
+from lrisc_system.radio.frame import Frame
+from lrisc_system.radio.samples import MemorySamples, SampleSource
 
 PEAK = 0.9  # of a radio's full scale, which SigMF sets to 1
+GAP = 256  # samples of silence between the frames of a recording
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A part of a recording.
+
+    Args:
+        start: of its first sample.
+        count: samples.
+        label: what it is, for people.
+    """
+
+    start: int
+    count: int
+    label: str
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """IQ samples, and the side information that goes with them.
+    """IQ samples.
 
-    Attributes:
-        samples: `(n,)` complex64, one per symbol.
-        sample_rate_hz: samples, and so symbols, per second.
+    Args:
+        samples: the waveform says how many there are per symbol.
+        sample_rate_hz: samples per second.
         center_frequency_hz: of the radio.
-        side: a packet without its symbols; none in a recording that another program made.
-        symbols: how many symbols the packet has.
+        annotations: what the recording says about its parts.
     """
 
-    samples: Tensor
+    samples: SampleSource = field(repr=False)
     sample_rate_hz: float
-    center_frequency_hz: float
-    side: Packet | None = None
-    symbols: int = 0
+    center_frequency_hz: float = 0.0
+    annotations: tuple[Annotation, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.samples.ndim != 1 or self.samples.dtype != torch.complex64:
-            got = f"{tuple(self.samples.shape)} {self.samples.dtype}"
-            raise ValueError(f"expected samples (n,) complex64, got {got}")
         if not 0 < self.sample_rate_hz <= 1e12:
             raise ValueError(f"expected a sample rate above 0 Hz, got {self.sample_rate_hz:g}")
         if not abs(self.center_frequency_hz) <= 1e12:
             raise ValueError(f"expected a frequency within 1 THz, got {self.center_frequency_hz:g}")
 
 
-def record_packet(
-    packet: Packet, *, sample_rate_hz: float = 1e6, center_frequency_hz: float = 0.0
+def record_frames(
+    frames: Sequence[Frame],
+    *,
+    sample_rate_hz: float = 1e6,
+    center_frequency_hz: float = 0.0,
+    after: Recording | None = None,
 ) -> Recording:
-    """Frame a packet's symbols for a radio to send, the largest component at PEAK."""
-    frame = build_frame(packet.symbols)
-    return Recording(
-        samples=frame * (PEAK / torch.view_as_real(frame).abs().max()),
-        sample_rate_hz=sample_rate_hz,
-        center_frequency_hz=center_frequency_hz,
-        side=replace(packet, symbols=packet.symbols[:0], snr_db=None),
-        symbols=len(packet.symbols),
-    )
+    """Put frames one after another for a radio to send, the largest component of each at PEAK.
 
-
-def recover_packet(recording: Recording) -> tuple[Packet, ReceivedFrame]:
-    """Find the frame in a recording: the packet, with the SNR measured, and what the link did.
+    Args:
+        frames: to send.
+        sample_rate_hz: samples per second.
+        center_frequency_hz: of the radio.
+        after: a recording that the frames are appended to.
 
     Raises:
-        PacketError: if the recording has no side information.
-        SyncError: if the frame is not in the recording.
+        ValueError: `after` has another sample rate or frequency.
     """
-    if recording.side is None:
-        raise PacketError(
-            "the recording has no side information: expected lrisc:side_information in its "
-            "metadata, or the recording that was sent with it"
+    pieces: list[torch.Tensor] = []
+    annotations: list[Annotation] = []
+    if after is not None:
+        told, known = (
+            (sample_rate_hz, center_frequency_hz),
+            (after.sample_rate_hz, after.center_frequency_hz),
         )
-    frame = receive_frame(recording.samples, symbols=recording.symbols)
-    lowest, highest = SNR_RANGE_DB
-    snr_db = min(max(frame.snr_db, lowest), highest)  # without noise it would be above them
-    return replace(recording.side, symbols=frame.symbols, snr_db=snr_db), frame
+        if told != known:
+            raise ValueError(
+                f"expected the sample rate and frequency of the recording, "
+                f"{known[0]:g} and {known[1]:g} Hz, got {told[0]:g} and {told[1]:g} Hz"
+            )
+        pieces = [after.samples.read(0, len(after.samples))]
+        annotations = list(after.annotations)
+    for frame in frames:
+        if pieces:
+            pieces.append(torch.zeros(GAP, dtype=torch.complex64))
+        samples = frame.samples()
+        height, width = frame.header.image_size
+        annotations.append(
+            Annotation(
+                start=sum(map(len, pieces)),
+                count=len(samples),
+                label=(
+                    f"LRISC frame number {frame.header.frame_number}, {width} x {height}, "
+                    f"oversampling {frame.waveform.oversampling}"
+                ),
+            )
+        )
+        pieces.append(samples * (PEAK / torch.view_as_real(samples).abs().max()))
+    return Recording(
+        samples=MemorySamples(torch.cat(pieces)),
+        sample_rate_hz=sample_rate_hz,
+        center_frequency_hz=center_frequency_hz,
+        annotations=tuple(annotations),
+    )

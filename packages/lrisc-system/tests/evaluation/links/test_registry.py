@@ -148,7 +148,7 @@ def test_a_named_model_is_opened_by_what_is_handed_in(settings, system):
 
 
 def test_mistakes_are_refused(settings, tmp_path):
-    with pytest.raises(ValueError, match=r"expected links of lrisc, deepjscc, .*, got 'radio'"):
+    with pytest.raises(ValueError, match=r"expected links of lrisc, lrisc-coded, .*, got 'radio'"):
         make_links(replace(settings, links=("radio",)), device=CPU, say=silent)
     with pytest.raises(CheckpointError, match=r"config\.json"):
         make_links(replace(settings, links=(), checkpoint=tmp_path), device=CPU, say=silent)

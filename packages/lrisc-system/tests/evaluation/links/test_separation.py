@@ -17,7 +17,7 @@ from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink, encodings
 
 needs_extra = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("pillow_heif", "ldpc"))),
+    not all(map(importlib.util.find_spec, ("pillow_heif",))),
     reason="needs lrisc-system[separation]",
 )
 NOTHING = torch.zeros(1, 1, 64, 96)

@@ -28,6 +28,7 @@ from lrisc_system.evaluation.links.ablations import (
     without_snr_module,
 )
 from lrisc_system.evaluation.links.analog import AnalogLinks
+from lrisc_system.evaluation.links.coded import CodedLink
 from lrisc_system.evaluation.links.link import ComparedLink, UnavailableError
 from lrisc_system.evaluation.links.matched import MatchedLink
 from lrisc_system.evaluation.links.separation import IdealLink, LDPCLink
@@ -75,7 +76,7 @@ def lrisc_factory(
     alpha: float | None = None,
     steps: int | None = None,
     realism: float | None = None,
-) -> Factory:
+) -> Callable[[EvaluateSettings, torch.device, OpenModel], LRISCLink]:
     """Make LRISC by the model that `--checkpoint` and `--model` name.
 
     Args:
@@ -99,6 +100,20 @@ def lrisc_factory(
         )
 
     return make
+
+
+def make_coded(
+    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
+) -> CodedLink:
+    """Make LRISC with every channel use counted."""
+    ideal = lrisc_factory()(settings, device, open_model)
+    return CodedLink(
+        ideal.system,
+        channel=ideal.channel,
+        identity=ideal.identity,
+        alpha=ideal.alpha,
+        steps=ideal.steps,
+    )
 
 
 def open_lrisc(model: str | None, folder: Path) -> LRISC:
@@ -183,6 +198,7 @@ MATCHED = "lrisc-matched"
 REALISMS = {0.25: "#E8590C", 0.5: "#F76707", 0.75: "#FD7E14", 1.0: "#F08C00"}
 LINKS: dict[str, LinkKind] = {
     "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
+    "lrisc-coded": LinkKind("LRISC, all uses counted", "#8B4513", make_coded),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
     "linear": LinkKind("linear (KLT)", "#555555", make_linear),
     "ldpc-420": LinkKind("HEVC 4:2:0 + LDPC", GREEN, ldpc_factory(HEVC_420)),

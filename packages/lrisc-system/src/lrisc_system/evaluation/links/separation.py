@@ -18,9 +18,11 @@ from lrisc_system.baselines import (
 )
 from lrisc_system.evaluation.links.link import UnavailableError
 from lrisc_system.link import Arrival, own_bandwidth_missing
+from lrisc_system.radio.belief_propagation import ITERATIONS
 
 RATE_CONTROL = "x265 CRF, continuous QP, adaptive quantisation 0.1, 99.5% of the budget"
-PARTS = {"pillow_heif": "pillow-heif", "ldpc": "ldpc"}  # module -> distribution
+PARTS = {"pillow_heif": "pillow-heif"}  # module -> distribution
+DECODER = f"layered sum-product, {ITERATIONS} iterations"
 
 
 class LDPCLink:
@@ -38,7 +40,7 @@ class LDPCLink:
         require_parts()
         self.config, self.link = config, link
         versions = {name: version(name) for name in PARTS.values()}
-        self.identity = {**versions, "hevc": RATE_CONTROL}
+        self.identity = {**versions, "hevc": RATE_CONTROL, "ldpc": DECODER}
 
     def transmit(
         self,
