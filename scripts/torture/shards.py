@@ -16,8 +16,9 @@ from PIL import Image
 
 from lrisc_system.data.images import ImageError
 from lrisc_system.data.shards import ShardCrops
-from lrisc_system.packets.packet import Packet, PacketError
-from lrisc_system.radio.recording import record_packet
+from lrisc_system.packets.packet import PacketError
+from lrisc_system.radio.recording import Recording
+from lrisc_system.radio.samples import MemorySamples
 from lrisc_system.radio.sigmf import read_sigmf, write_sigmf
 from torture.outcome import Tally, damage, tally
 
@@ -117,17 +118,11 @@ def make_recordings(
     folder: Path, *, count: int, random: Random
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield the name and the reading of each recording."""
-    packet = Packet(
-        symbols=torch.randn(64, dtype=torch.complex64),
-        rate_stream=b"rates",
-        z_stream=b"12345678",
-        gain_code=3,
-        image_size=(16, 16),
-        fingerprint=b"abcd",
-    )
+    samples = MemorySamples(torch.randn(64, dtype=torch.complex64))
+    recording = Recording(samples, sample_rate_hz=1e6)
     values = (1e308, -1, 0, "text", None, [1], {}, True, "../secret", "/etc/hostname", 10**400)
     for index in range(count):
-        meta, data = write_sigmf(record_packet(packet), folder / f"r{index}")
+        meta, data = write_sigmf(recording, folder / f"r{index}")
         if index % 2:
             path = random.choice((meta, data))
             path.write_bytes(damage(path.read_bytes(), random))
