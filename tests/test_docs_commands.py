@@ -42,7 +42,8 @@ import torch
 
 
 def link(image, snr_db):
-    return (image + 0.1 * 10 ** (-snr_db / 20).reshape(-1, 1, 1, 1) * torch.randn(image.shape)).clamp(0, 1)
+    deviation = 0.1 * 10 ** (-snr_db / 20).reshape(-1, 1, 1, 1)
+    return (image + deviation * torch.randn(image.shape)).clamp(0, 1)
 """
 OWN_PARTS = """
 import torch
