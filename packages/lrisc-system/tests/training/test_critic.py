@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from lrisc_system.training.critic import Critic, View, adversarial_loss, critic_loss
+from lrisc_system.training.critic import (
+    Critic,
+    SpectralNorm,
+    View,
+    adversarial_loss,
+    critic_loss,
+)
 
 PLAIN = View(top=0, left=0, enlargement=1, quarter=(0.0, 0.0), brightness=0.0, contrast=1.0)
 
@@ -54,6 +60,23 @@ def test_the_critic_does_not_see_detail_of_the_source(critic):
         critic(image, source, view=PLAIN), critic(image, shuffled, view=PLAIN), strict=True
     ):
         torch.testing.assert_close(one, other)
+
+
+def test_spectral_norm_by_hand():
+    kernel = torch.tensor([[3.0, 0.0], [0.0, 0.5]]).view(2, 2, 1, 1)
+    expected = torch.tensor([[1.0, 0.0], [0.0, 1 / 6]]).view(2, 2, 1, 1)
+    torch.testing.assert_close(SpectralNorm()(kernel), expected)
+    kernel = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    largest = torch.linalg.matrix_norm(SpectralNorm()(kernel).flatten(1), 2)
+    assert largest == pytest.approx(1.0)
+
+
+def test_judging_moves_nothing(critic):
+    critic.train()
+    before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
+    image = torch.rand(1, 3, 64, 64)
+    critic(image, image, view=PLAIN)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in critic.state_dict().items())
 
 
 def test_hinge_losses():

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from lrisc_system.metrics.lpips import lpips_network
 
 FEATURE_CHANNELS = (64, 192, 384)  # of AlexNet's first three layers
 COARSE = 8  # pixels, side of a value of the coarse source
 LARGEST_OFFSET = 16  # pixels, the stride of the latent
+SMALLEST_SQUARE = 1e-12  # of a singular value
 COLOUR_RANGE = 0.1  # of the random brightness, and of the contrast about 1
 
 
@@ -73,6 +74,21 @@ class View:
     def recolour(self, image: Tensor) -> Tensor:
         """Change brightness and contrast of (B, 3, H, W)."""
         return self.contrast * image + self.brightness
+
+
+class SpectralNorm(nn.Module):
+    """Divide a kernel (out, in, h, w) by its largest singular value as a matrix (out, in h w).
+
+    The value is exact, not that of a power iteration: without a state that every batch moves, any
+    number of processes and micro-batches trains the same critic.
+    """
+
+    def forward(self, kernel: Tensor) -> Tensor:
+        """Normalise the kernel."""
+        rows = kernel.flatten(1)
+        gram = rows @ rows.T  # (out, out)
+        largest: Tensor = torch.linalg.eigvalsh(gram)[-1]
+        return kernel / largest.clamp(min=SMALLEST_SQUARE).sqrt()
 
 
 class Critic(nn.Module):
@@ -133,7 +149,8 @@ def _stack(*layers: tuple[int, int, int]) -> nn.Sequential:
     modules: list[nn.Module] = []
     for (channels, side, stride), out in zip(layers, outputs, strict=True):
         convolution = nn.Conv2d(channels, out, side, stride=stride, padding=(side - 1) // 2)
-        modules += [spectral_norm(convolution), nn.LeakyReLU(0.2)]
+        register_parametrization(convolution, "weight", SpectralNorm())
+        modules += [convolution, nn.LeakyReLU(0.2)]
     return nn.Sequential(*modules[:-1])
 
 
