@@ -12,7 +12,7 @@ from lrisc_system.training.presets import RECIPES
 from lrisc_system.training.settings import TrainSettings
 from lrisc_system.training.setup import freeze_all_but
 
-STAGE = RECIPES["tiny"].stages[-1]
+STAGE = RECIPES["tiny"].stages[-2]  # the last that trains the most
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ class TestAMeasuredStep:
 
     def test_recomputing_keeps_less(self, planned):
         kept = planned.activations(4)
-        assert 0 < kept.recomputed < 0.9 * kept.whole  # the critic is not recomputed
+        assert 0 < kept.recomputed < 0.8 * kept.whole
 
 
 def test_a_batch_by_hand():

@@ -147,7 +147,7 @@ def plan(
     model: nn.Module | None = None,
     device: torch.device = CPU,
 ) -> Plan:
-    """Estimate the memory of a step in the last stage of a preset, which trains all parameters.
+    """Estimate the memory of a step in the last stage of a preset that trains the most parameters.
 
     Args:
         settings: settings that name the preset.
@@ -159,7 +159,10 @@ def plan(
     model = (trainable.make(settings) if model is None else model).to(device)
     known = find_preset(settings.preset, trainable.recipes())
     recipe = replace(split_off_realism(known, model)[0], magnification=1)
-    stage = recipe.stages[-1]
+    stage = max(
+        reversed(recipe.stages),
+        key=lambda each: count_bytes(parameter for _, parameter in each.parameters(model)),
+    )
     perceptual = lpips_network("alex").to(device)
     trained = freeze_all_but(stage, model)
     objective = trainable.objective(model, stage=stage, recipe=recipe, perceptual=perceptual)

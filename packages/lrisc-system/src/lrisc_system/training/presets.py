@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from lrisc_system.training.recipes import Recipe, Stage
 
 ADAPTERS = ("jscc_encoder.snr_adapter", "jscc_decoder.snr_adapter")
 PRIOR_CODEC = ("g_a", "hyperprior", "decoder")
 JSCC_CODEC = ("jscc_encoder", "jscc_decoder")
+
+# Every image crosses the channel but one in eight, at any rate, SNR and weight of the background.
+ANY_LINK: dict[str, Any] = {
+    "clean_share": 0.125,
+    "snr_db": (0.0, 20.0),
+    "eta": (0.05, 0.6),
+    "alpha": (0.2, 1.0),
+}
 
 # COCO, 50,000 images: one epoch is 3,125 steps of 16.
 PAPER_STAGES = (
@@ -84,10 +93,7 @@ SMALL_STAGES = (
     Stage(
         "3-end-to-end",
         trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
+        **ANY_LINK,
         steps=24_000,
         learning_rate=5e-4,
         final_learning_rate=3e-4,
@@ -97,10 +103,7 @@ SMALL_STAGES = (
     Stage(
         "3-larger-crops",
         trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
+        **ANY_LINK,
         steps=6000,
         learning_rate=3e-4,
         final_learning_rate=1e-6,
@@ -110,10 +113,7 @@ SMALL_STAGES = (
     Stage(
         "4-realism",
         trainable=("decoder.natural_unet",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
+        **ANY_LINK,
         steps=2000,
         learning_rate=2e-4,
         final_learning_rate=1e-6,
@@ -143,10 +143,7 @@ BASE_STAGES = (
     Stage(
         "3-end-to-end",
         trainable=("",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
+        **ANY_LINK,
         steps=20_000,
         learning_rate=6e-4,
         final_learning_rate=1e-6,
@@ -157,10 +154,7 @@ BASE_STAGES = (
     Stage(
         "4-realism",
         trainable=("decoder.natural_unet",),
-        clean_share=0.125,
-        snr_db=(0.0, 20.0),
-        eta=(0.05, 0.6),
-        alpha=(0.2, 1.0),
+        **ANY_LINK,
         steps=10_000,
         learning_rate=3e-4,
         final_learning_rate=1e-6,
