@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Generator, Tensor
 
 from jscc_ratetoken import AWGN, Channel
 from lrisc_system.decoders import takes_realism
 from lrisc_system.link import Arrival, Link, OutOfReachError, cross_channel
+from lrisc_system.packets.packet import Packet
 from lrisc_system.packets.rate_control import BandwidthError
 from lrisc_system.realism import check_realism
 from lrisc_system.system import LRISC
@@ -71,16 +73,28 @@ class LRISCLink:
         except BandwidthError as error:
             raise OutOfReachError(str(error)) from error
         received = cross_channel(packet, snr_db, channel=self.channel, generator=generator)
-        start_noise = Generator(image.device).manual_seed(generator.initial_seed())
-        output = self.system.receive(
-            received,
+        output = self.receive(received, snr_db, generator=generator, device=image.device)
+        return Arrival(output, packet.cbr(snr_db))
+
+    def receive(
+        self, packet: Packet, snr_db: float, *, generator: Generator, device: torch.device
+    ) -> Tensor:
+        """Decode a received packet into an image (1, 3, H, W) in [0, 1].
+
+        Args:
+            packet: as it arrived.
+            snr_db: of its symbols in dB.
+            generator: its seed makes the decoder's start.
+            device: of the model.
+        """
+        return self.system.receive(
+            packet,
             snr_db,
-            generator=start_noise,
+            generator=Generator(device).manual_seed(generator.initial_seed()),
             steps=self.steps,
             realism=self.realism,
             realism_roi=self.realism_roi,
         )
-        return Arrival(output, packet.cbr(snr_db))
 
     def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
         """Give the bandwidth itself."""

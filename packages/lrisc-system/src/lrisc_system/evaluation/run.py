@@ -76,9 +76,17 @@ def evaluate(
         out=settings.out,
         max_pixels=settings.max_pixels,
     )
+    unreadable = find_unreadable(everything, settings, accelerator)
     try:
         with locked(settings.out, needed=accelerator.is_main_process):
-            _evaluate(settings, everything, accelerator, console=console, open_model=open_model)
+            _evaluate(
+                settings,
+                everything,
+                unreadable,
+                accelerator,
+                console=console,
+                open_model=open_model,
+            )
     except Stopped as stop:
         advice = f"all rows so far are in {settings.out}; the same command goes on from there"
         raise Stopped(stop.number, advice) from stop
@@ -89,6 +97,7 @@ def evaluate(
 def _evaluate(
     settings: EvaluateSettings,
     everything: EvaluationImages,
+    unreadable: Mapping[int, str],
     accelerator: Accelerator,
     *,
     console: Console,
@@ -96,7 +105,6 @@ def _evaluate(
 ) -> None:
     """Measure and write, on this process's share of the images."""
     device = accelerator.device if settings.device is None else find_device(settings.device)
-    unreadable = find_unreadable(everything, settings, accelerator)
     images = everything.without(unreadable)
     pictures = choose_pictures(images.names, settings.pictures)
     networks = MetricNetworks.load(settings.vgg, device=device)

@@ -84,3 +84,15 @@ def test_its_results_depend_on_its_options(system):
     link = CodedLink(system, channel=AWGN(), identity={"weights": "w"}, margin_db=1.0)
     assert link.identity == {"weights": "w", "alpha": None, "steps": None, "margin_db": 1.0}
     assert link.nearest_cbr((64, 96), cbr=0.05, snr_db=10.0) == 0.05
+
+
+def test_it_asks_for_the_realism_that_it_was_told(system, monkeypatch):
+    asked = []
+
+    def receive(packet, snr_db, **options):
+        asked.append({name: options[name] for name in ("realism", "realism_roi", "steps")})
+        return IMAGE
+
+    monkeypatch.setattr(system, "receive", receive)
+    send(CodedLink(system, realism=1.0, realism_roi=0.5, steps=3))
+    assert asked == [{"realism": 1.0, "realism_roi": 0.5, "steps": 3}]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from jscc_ratetoken import AWGN, Channel
 from lrisc_system.baselines.hevc_ldpc.hevc import GREY
 from lrisc_system.link import Arrival, OutOfReachError
+from lrisc_system.lrisc_link import LRISCLink
 from lrisc_system.packets.packet import PacketError
 from lrisc_system.packets.rate_control import BandwidthError
 from lrisc_system.radio.detection import SyncError
@@ -22,7 +22,7 @@ from lrisc_system.radio.thresholds import UnreachableError
 from lrisc_system.system import LRISC
 
 
-class CodedLink:
+class CodedLink(LRISCLink):
     """Send images by a trained LRISC in whole frames.
 
     The frame crosses the channel cell by cell, with perfect synchronisation: preamble and pilots
@@ -31,28 +31,16 @@ class CodedLink:
 
     Args:
         system: in evaluation mode.
-        channel: of the link; AWGN by default.
-        identity: of the weights.
-        alpha: weight of the background, Eq. (3); the model's by default.
-        steps: of the image decoder; its own number by default.
         margin_db: what the channel may be worse than the transmitter was told, in dB.
+        options: as `LRISCLink` takes them.
     """
 
     def __init__(
-        self,
-        system: LRISC,
-        *,
-        channel: Channel | None = None,
-        identity: Mapping[str, object] | None = None,
-        alpha: float | None = None,
-        steps: int | None = None,
-        margin_db: float = DEFAULT_MARGIN_DB,
+        self, system: LRISC, *, margin_db: float = DEFAULT_MARGIN_DB, **options: Any
     ) -> None:
-        self.system = system
-        self.channel = AWGN() if channel is None else channel
-        self.alpha, self.steps, self.margin_db = alpha, steps, margin_db
-        options = {"alpha": alpha, "steps": steps, "margin_db": margin_db}
-        self.identity = {**(identity or {}), **options}
+        super().__init__(system, **options)
+        self.margin_db = margin_db
+        self.identity |= {"margin_db": margin_db}
 
     def transmit(
         self,
@@ -88,16 +76,9 @@ class CodedLink:
             received = read_header(_Seen(seen)).packet()
         except (HeaderError, PacketError, SyncError):
             return Arrival(torch.full_like(image, GREY), frame.cbr(), delivered=False)
-        start_noise = Generator(image.device).manual_seed(generator.initial_seed())
         assert received.snr_db is not None
-        output = self.system.receive(
-            received, received.snr_db, generator=start_noise, steps=self.steps
-        )
+        output = self.receive(received, received.snr_db, generator=generator, device=image.device)
         return Arrival(output, frame.cbr())
-
-    def nearest_cbr(self, image_size: tuple[int, int], *, cbr: float, snr_db: float) -> float:
-        """Give the bandwidth itself."""
-        return cbr
 
 
 class _Seen:

@@ -76,7 +76,8 @@ def lrisc_factory(
     alpha: float | None = None,
     steps: int | None = None,
     realism: float | None = None,
-) -> Callable[[EvaluateSettings, torch.device, OpenModel], LRISCLink]:
+    link: type[LRISCLink] = LRISCLink,
+) -> Factory:
     """Make LRISC by the model that `--checkpoint` and `--model` name.
 
     Args:
@@ -84,12 +85,13 @@ def lrisc_factory(
         alpha: weight of the background; that of the settings by default.
         steps: of diffusion; those of the settings by default.
         realism: of the images; that of the settings by default.
+        link: how packets cross the channel.
     """
 
     def make(settings: EvaluateSettings, device: torch.device, open_model: OpenModel) -> LRISCLink:
         system = open_model(settings.model, settings.checkpoint).to(device)
         named = {} if settings.model is None else {"model": settings.model}
-        return LRISCLink(
+        return link(
             system if change is None else change(system),
             channel=settings.fading.channel(),
             identity={"weights": hash_file(settings.checkpoint / WEIGHTS_NAME), **named},
@@ -100,20 +102,6 @@ def lrisc_factory(
         )
 
     return make
-
-
-def make_coded(
-    settings: EvaluateSettings, device: torch.device, open_model: OpenModel
-) -> CodedLink:
-    """Make LRISC with every channel use counted."""
-    ideal = lrisc_factory()(settings, device, open_model)
-    return CodedLink(
-        ideal.system,
-        channel=ideal.channel,
-        identity=ideal.identity,
-        alpha=ideal.alpha,
-        steps=ideal.steps,
-    )
 
 
 def open_lrisc(model: str | None, folder: Path) -> LRISC:
@@ -198,7 +186,7 @@ MATCHED = "lrisc-matched"
 REALISMS = {0.25: "#E8590C", 0.5: "#F76707", 0.75: "#FD7E14", 1.0: "#F08C00"}
 LINKS: dict[str, LinkKind] = {
     "lrisc": LinkKind("LRISC", "#D55E00", lrisc_factory()),
-    "lrisc-coded": LinkKind("LRISC, all uses counted", "#8B4513", make_coded),
+    "lrisc-coded": LinkKind("LRISC, all uses counted", "#8B4513", lrisc_factory(link=CodedLink)),
     "deepjscc": LinkKind("DeepJSCC", "#0072B2", make_deepjscc),
     "linear": LinkKind("linear (KLT)", "#555555", make_linear),
     "ldpc-420": LinkKind("HEVC 4:2:0 + LDPC", GREEN, ldpc_factory(HEVC_420)),
