@@ -1,14 +1,33 @@
-"""The arguments of `LRISC.send`, checked before anything is computed."""
+"""The arguments of `LRISC.send`, and the model itself, checked before anything is computed."""
 
 from __future__ import annotations
 
 import math
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from lrisc_system.packets.packet import MAX_SIDE
 
 TOLERANCE = 0.01  # interpolated images leave [0, 1] by this much without harm
+
+
+def check_ready(model: nn.Module) -> None:
+    """Check a model that is to send or to receive.
+
+    Raises:
+        RuntimeError: if it is in training mode.
+        ValueError: if it is in another precision than float32.
+    """
+    if model.training:
+        raise RuntimeError("expected a model in evaluation mode: call .eval() first")
+    found = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    if found != {torch.float32}:
+        names = ", ".join(sorted(map(str, found)))
+        raise ValueError(
+            f"expected a model in torch.float32, got {names}: call .float() (a checkpoint may "
+            "store float16, and training may compute in bf16)"
+        )
 
 
 def check_image(image: Tensor) -> None:

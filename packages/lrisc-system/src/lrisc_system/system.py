@@ -16,7 +16,6 @@ import torch
 from torch import Generator, Tensor
 
 from cond_diffusion import Callback, Sampler
-from entropy_hyperprior import LatentPrior
 from jscc_ratetoken import (
     Channel,
     active_mask,
@@ -26,16 +25,17 @@ from jscc_ratetoken import (
     to_complex,
     to_real,
 )
-from lrisc_system.arguments import check_bandwidth, check_image, check_saliency
+from lrisc_system.arguments import check_bandwidth, check_image, check_ready, check_saliency
 from lrisc_system.config import STRIDE, LRISCConfig
 from lrisc_system.data.padding import pad_to_stride
 from lrisc_system.decoders import ImageDecoder, decode_image
 from lrisc_system.link import check_snr_db, cross_channel
+from lrisc_system.packet_contents import check_claims, decode_prior
 from lrisc_system.packets.packet import Packet, PacketError
 from lrisc_system.packets.rate_control import rates_within
 from lrisc_system.packets.rate_map import decode_rates, encode_rates
 from lrisc_system.parts import AnalysisPart, HyperpriorPart, JSCCDecoderPart, JSCCEncoderPart
-from lrisc_system.realism import decode_regions
+from lrisc_system.realism import check_realism, decode_regions
 from lrisc_system.stored_chain import StoredChain
 from roi_saliency import BarrierDetector, SaliencyDetector
 
@@ -107,7 +107,7 @@ class LRISC(StoredChain):
             ValueError: if an argument is out of range, `cbr` is too small for the side
                 information alone, or the model is not in float32.
         """
-        self._require_ready()
+        check_ready(self)
         levels = self.config.codec.levels
         snr = check_snr_db(snr_db).to(image.device)
         snr_db = float(snr)
@@ -182,9 +182,10 @@ class LRISC(StoredChain):
             ValueError: if an option is given that the image decoder does not take, or the SNR is
                 out of range.
         """
-        self._require_ready()
+        check_ready(self)
         if steps is not None and steps < 1:
             raise ValueError(f"expected steps of at least 1, got {steps}")
+        check_realism(realism, realism_roi)
         device = next(self.parameters()).device
         snr = check_snr_db(snr_db).to(device)
         if packet.fingerprint != self.fingerprint():
@@ -195,7 +196,7 @@ class LRISC(StoredChain):
         height, width = packet.image_size
         grid = (math.ceil(height / STRIDE), math.ceil(width / STRIDE))
         levels = self.config.codec.levels
-        self._check_claims(packet, grid)
+        check_claims(packet, grid=grid, levels=levels, hyperprior=self.hyperprior)
         rate_index = decode_rates(packet.rate_stream, size=grid, levels=len(levels))[None]
         rate_index = rate_index.to(device)  # (1, h, w)
         active = active_mask(rate_index, levels=levels)
@@ -203,12 +204,7 @@ class LRISC(StoredChain):
             raise PacketError(
                 f"expected {int(active.sum()) // 2} symbols, got {packet.symbols.numel()}"
             )
-        try:
-            prior = self._prior_of(packet, grid)
-        except PacketError:
-            raise
-        except ValueError as error:
-            raise PacketError(f"damaged packet: {error}") from error
+        prior = decode_prior(packet, grid=grid, hyperprior=self.hyperprior)
         received = torch.zeros(active.shape, device=device)
         received[active] = to_real(packet.symbols.to(device))  # (K,) -> (1, N, v_max)
         y_hat = self.jscc_decoder(
@@ -240,31 +236,6 @@ class LRISC(StoredChain):
         if not image.isfinite().all():
             raise PacketError("damaged packet: it decodes to values that are not finite")
         return image
-
-    def _check_claims(self, packet: Packet, grid: tuple[int, int]) -> None:
-        """Compare the size that a packet claims with the bytes that it brings.
-
-        Args:
-            packet: from outside.
-            grid: (h, w) of the latent that its size asks for.
-
-        Raises:
-            PacketError: if it brings too few or too many symbols, or too short a z stream.
-        """
-        levels, tokens = self.config.codec.levels, grid[0] * grid[1]
-        low, high = levels[0] * tokens // 2, levels[-1] * tokens // 2
-        if not low <= packet.symbols.numel() <= high:
-            height, width = packet.image_size
-            raise PacketError(
-                f"expected {low} to {high} symbols for an image of {width} x {height}, "
-                f"got {packet.symbols.numel()}"
-            )
-        check = getattr(self.hyperprior, "check_strings", None)
-        if check is not None and packet.z_stream is not None:
-            try:
-                check([packet.z_stream], latent_size=grid)
-            except ValueError as error:
-                raise PacketError(f"damaged packet: {error}") from error
 
     def transmit(
         self,
@@ -312,29 +283,3 @@ class LRISC(StoredChain):
                 data = tensor.detach().cpu().reshape(-1).view(torch.uint8)  # of any precision
                 checksum = zlib.crc32(data.numpy().tobytes(), checksum)
         return checksum.to_bytes(4, "big")
-
-    def _prior_of(self, packet: Packet, grid: tuple[int, int]) -> LatentPrior:
-        """Rebuild the prior of the latent (1, C, *grid) from z, or without it."""
-        if packet.z_stream is not None:
-            return self.hyperprior.decompress([packet.z_stream], latent_size=grid)
-        if not hasattr(self.hyperprior, "likeliest_prior"):
-            raise PacketError("the packet lost its z, and this hyperprior needs it")
-        prior: LatentPrior = self.hyperprior.likeliest_prior(latent_size=grid)
-        return prior
-
-    def _require_ready(self) -> None:
-        """Refuse a model in training mode, or in another precision than float32.
-
-        Raises:
-            RuntimeError: in training mode.
-            ValueError: in another precision.
-        """
-        if self.training:
-            raise RuntimeError("expected a model in evaluation mode: call .eval() first")
-        found = {p.dtype for p in self.parameters() if p.is_floating_point()}
-        if found != {torch.float32}:
-            names = ", ".join(sorted(map(str, found)))
-            raise ValueError(
-                f"expected a model in torch.float32, got {names}: call .float() (a checkpoint may "
-                "store float16, and training may compute in bf16)"
-            )
